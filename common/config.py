@@ -1,0 +1,117 @@
+"""Settings that the api and the workers share. Built once in `main.py` and passed down."""
+
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_ALIASES = {"dev": "development", "local": "development", "stage": "staging", "prod": "production"}
+_PLACEHOLDERS = ("change", "your-", "example", "secret-token-here", "placeholder")
+
+
+class Environment(StrEnum):
+    """Where the process runs. Anything unknown is refused, so a typo never opens the door."""
+
+    DEVELOPMENT = "development"
+    TEST = "test"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+    @property
+    def is_open(self) -> bool:
+        """True where a request without a token may act as the built-in local user."""
+        return self in (Environment.DEVELOPMENT, Environment.TEST)
+
+
+def _parse_environment(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    name = value.strip().lower()
+    return _ALIASES.get(name, name)
+
+
+def _none_if_empty(value: object) -> object:
+    """`LOG_FILE_PATH=None` and an empty variable both mean "not set"."""
+    return None if isinstance(value, str) and value.strip().lower() in ("", "none", "null") else value
+
+
+OptionalPath = Annotated[Path | None, BeforeValidator(_none_if_empty)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_none_if_empty)]
+OptionalText = Annotated[str | None, BeforeValidator(_none_if_empty)]
+
+
+class CommonSettings(BaseSettings):
+    """What both processes need. Every field is the environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    environment: Annotated[Environment, BeforeValidator(_parse_environment)] = Environment.PRODUCTION
+    data_dir: Path = Path("data")
+
+    database_url: SecretStr = SecretStr("postgresql://letuin@127.0.0.1:5432/letuin")
+    database_pool_size: int = Field(10, ge=1, le=200)
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    redis_connect_timeout: timedelta = timedelta(milliseconds=250)
+    redis_timeout: timedelta = timedelta(milliseconds=500)
+    mongodb_url: OptionalSecret = None
+    chroma_url: OptionalText = None
+    smtp_url: OptionalSecret = None
+
+    log_level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"] | None = None
+    log_format: Literal["console", "json"] | None = None
+    log_file_path: OptionalPath = None
+    log_rotation: str = "100 MB"
+    log_retention: str = "30 days"
+    log_compression: OptionalText = "gz"
+
+    max_payload_bytes: int = Field(256 * 1024, ge=1024)
+    max_result_bytes: int = Field(1024 * 1024, ge=1024)
+    event_log_max_events: int = Field(10_000, ge=10)
+    event_log_retention: timedelta = timedelta(hours=1)
+    lease_duration: timedelta = timedelta(seconds=15)
+    heartbeat_interval: timedelta = timedelta(seconds=5)
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.strip().upper() or None if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _lease_outlives_heartbeats(self) -> Self:
+        if self.lease_duration < 3 * self.heartbeat_interval:
+            raise ValueError("LEASE_DURATION must be at least three times HEARTBEAT_INTERVAL")
+        return self
+
+    @property
+    def is_production(self) -> bool:
+        return self.environment is Environment.PRODUCTION
+
+    @property
+    def async_database_url(self) -> str:
+        """DATABASE_URL with the asyncpg driver named, whatever driver the variable names."""
+        _, _, rest = self.database_url.get_secret_value().partition("://")
+        return f"postgresql+asyncpg://{rest}"
+
+
+def refuse_placeholder(name: str, value: SecretStr | None, *, min_length: int = 0) -> None:
+    """Raise `ValueError` naming the variable when a secret is missing, too short or an example's text."""
+    secret = value.get_secret_value() if value else ""
+    if not secret:
+        raise ValueError(f"{name} must be set when ENVIRONMENT is production")
+    if len(secret.encode()) < min_length:
+        raise ValueError(f"{name} must be at least {min_length} bytes long")
+    if any(word in secret.lower() for word in _PLACEHOLDERS):
+        raise ValueError(f"{name} still holds an example value; set a secret of your own")
+
+
+def settings_error_lines(error: ValidationError) -> list[str]:
+    """One line per wrong setting of a pydantic `ValidationError`: the variable and what is wrong, never its value."""
+    lines = []
+    for item in error.errors(include_input=False, include_url=False):
+        name = "_".join(str(part) for part in item["loc"]).upper()
+        message = item["msg"].removeprefix("Value error, ")
+        lines.append(f"{name}: {message}" if name else message)
+    return lines

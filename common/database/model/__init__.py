@@ -1,0 +1,8 @@
+"""All tables; importing this package completes `Base.metadata`."""
+
+from common.database.model.base import Base
+from common.database.model.job import Attempt, Job
+from common.database.model.user import Role, Tenant, User
+from common.database.model.worker import Worker
+
+__all__ = ["Attempt", "Base", "Job", "Role", "Tenant", "User", "Worker"]

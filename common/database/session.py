@@ -1,0 +1,29 @@
+"""PostgreSQL: the engine and the sessions. Transactions belong to services; repositories never commit."""
+
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from common.config import CommonSettings
+
+type Sessions = async_sessionmaker[AsyncSession]
+
+
+def create_engine(settings: CommonSettings, *, name: str = "letuin") -> AsyncEngine:
+    """The engine for DATABASE_URL; it connects at first use. `name` shows in `pg_stat_activity`."""
+    return create_async_engine(
+        settings.async_database_url,
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=2,
+        pool_pre_ping=False,
+        hide_parameters=True,
+        connect_args={
+            "timeout": 5,
+            "command_timeout": 30,
+            "server_settings": {"application_name": name, "timezone": "UTC"},
+        },
+    )
+
+
+def create_sessions(engine: AsyncEngine) -> Sessions:
+    """Sessions whose objects stay readable after the commit."""
+    return async_sessionmaker(engine, expire_on_commit=False)

@@ -1,0 +1,123 @@
+"""Everything that can go wrong, by name. No HTTP and no queue in here: those map these classes in one file each."""
+
+from datetime import timedelta
+
+
+class AppError(Exception):
+    """Base of every error that Letuin raises on purpose. `code` is stable; clients may rely on it."""
+
+    code = "internal_error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class NotFoundError(AppError):
+    """The object does not exist, or it is not the caller's."""
+
+    code = "not_found"
+
+
+class ConflictError(AppError):
+    """The object's state does not allow what was asked."""
+
+    code = "conflict"
+
+
+class UnauthorizedError(AppError):
+    """The caller did not prove who they are."""
+
+    code = "unauthorized"
+
+
+class ForbiddenError(AppError):
+    """The caller is known and may not do this."""
+
+    code = "forbidden"
+
+
+class RateLimitedError(AppError):
+    """The caller asked too often; `retry_after` says when to come back."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, retry_after: timedelta) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class UnavailableError(AppError):
+    """A store or server that is needed does not answer; `retry_after` says when to come back."""
+
+    code = "unavailable"
+
+    def __init__(self, message: str, *, retry_after: timedelta = timedelta(seconds=5)) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TooLargeError(AppError):
+    """A payload or body is over its limit; the message names the setting."""
+
+    code = "too_large"
+
+
+class InvalidError(AppError):
+    """A value that passed its type is still not acceptable; `path` says which."""
+
+    code = "invalid"
+
+    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class UnknownKindError(AppError):
+    """No job kind has this name."""
+
+    code = "unknown_kind"
+
+
+class DuplicateKindError(AppError):
+    """Two declarations name the same job kind. Stops the process at start."""
+
+    code = "duplicate_kind"
+
+
+class LockLostError(AppError):
+    """The lock ran out or belongs to somebody else."""
+
+    code = "lock_lost"
+
+
+class JobError(AppError):
+    """Raised by a handler or a port; ends the attempt."""
+
+    code = "job_error"
+
+
+class TransientError(JobError):
+    """Worth another attempt; `retry_after` overrides the backoff when the other side named a time."""
+
+    code = "transient"
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class PermanentError(JobError):
+    """Another attempt cannot help; the job fails now."""
+
+    code = "permanent"
+
+
+class Snooze(JobError):  # noqa: N818  a verdict, not a mistake
+    """Not yet: run again after `delay`, without using the failure budget."""
+
+    code = "snoozed"
+
+    def __init__(self, delay: timedelta, reason: str = "snoozed") -> None:
+        super().__init__(reason)
+        self.delay = delay

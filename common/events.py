@@ -1,0 +1,206 @@
+"""Events: what happened to a job, numbered, kept for replay and published to the api processes.
+
+Each job has one Redis Stream. An entry's id is `<seq>-0`, so replaying after a number is one range read. Epoch and
+attempt travel with every entry: an append by an outdated attempt is refused, and a stream that was lost starts again
+under a new epoch, which tells clients that numbers before it are gone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from secrets import token_hex
+from typing import Any
+from uuid import UUID
+
+from arq.connections import ArqRedis
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import from_json, to_json
+
+from common.config import CommonSettings
+from common.redis import RedisKeys
+
+_IDLE_STREAM_SECONDS = 7 * 24 * 3600
+
+
+class EventType(StrEnum):
+    """Names used alike in Socket.IO, SSE and webhooks."""
+
+    QUEUED = "job.queued"
+    STARTED = "job.started"
+    PROGRESS = "job.progress"
+    RETRYING = "job.retrying"
+    CANCELLING = "job.cancelling"
+    SUCCEEDED = "job.succeeded"
+    FAILED = "job.failed"
+    CANCELLED = "job.cancelled"
+    EXPIRED = "job.expired"
+    LLM_DELTA = "llm.delta"
+    LLM_RESET = "llm.reset"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in _TERMINAL
+
+
+_TERMINAL = {EventType.SUCCEEDED, EventType.FAILED, EventType.CANCELLED, EventType.EXPIRED}
+
+
+def is_terminal(event_type: str) -> bool:
+    """Whether an event of this type is the last of its job."""
+    return event_type in _TERMINAL
+
+
+def _terminal_flag(event_type: str) -> int:
+    return 2 if event_type == EventType.QUEUED else int(is_terminal(event_type))
+
+
+def job_room(job_id: UUID | str) -> str:
+    return f"job:{job_id}"
+
+
+def user_room(user_id: UUID | str) -> str:
+    return f"user:{user_id}"
+
+
+class Event(BaseModel):
+    """One numbered fact about a job, as every door delivers it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job_id: UUID
+    owner_id: UUID
+    epoch: str
+    seq: int
+    type: str
+    ts: datetime
+    attempt: int
+    data: dict[str, Any]
+
+    def public(self) -> dict[str, Any]:
+        """The JSON object that clients get."""
+        return self.model_dump(mode="json", exclude={"owner_id"})
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event before the log numbered it. `attempt` is the fence of the writer."""
+
+    job_id: UUID
+    owner_id: UUID
+    type: str
+    attempt: int
+    data: dict[str, Any] = field(default_factory=dict)
+    ts: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def halves(self) -> tuple[bytes, bytes]:
+        """The event's JSON cut where the log inserts epoch and number."""
+        head = b'{"job_id":"%b","owner_id":"%b","epoch":"' % (
+            str(self.job_id).encode(),
+            str(self.owner_id).encode(),
+        )
+        tail = b',"type":"%b","ts":%b,"attempt":%d,"data":%b}' % (
+            self.type.encode(),
+            to_json(self.ts),
+            self.attempt,
+            to_json(self.data, inf_nan_mode="null"),
+        )
+        return head, tail
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events after a number. `recovered` is false when the gap cannot be filled; a snapshot must replace it."""
+
+    events: tuple[Event, ...]
+    epoch: str | None
+    seq: int
+    recovered: bool
+
+
+# KEYS: channel, then one stream per event. ARGV: new epoch, max length, ttl, idle ttl, then per event:
+# attempt, terminal (1; 2 opens an ended log again), head, tail. Returns the number given to each event, 0 where it was refused.
+_APPEND = """
+local numbers, batch = {}, {}
+for i = 2, #KEYS do
+  local a = 4 + (i - 2) * 4
+  local attempt, terminal = tonumber(ARGV[a + 1]), ARGV[a + 2]
+  local seq, epoch, open = 0, ARGV[1], true
+  local last = redis.call('XREVRANGE', KEYS[i], '+', '-', 'COUNT', 1)[1]
+  if last then
+    seq, epoch = tonumber(string.match(last[1], '^(%d+)')), last[2][2]
+    local before = tonumber(last[2][4])
+    open = attempt > before or (attempt == before and (last[2][6] ~= '1' or terminal == '2'))
+  end
+  if open then
+    seq = seq + 1
+    local json = ARGV[a + 3] .. epoch .. '","seq":' .. seq .. ARGV[a + 4]
+    redis.call('XADD', KEYS[i], 'MAXLEN', '~', ARGV[2], seq .. '-0', 'e', epoch, 'a', attempt, 't', terminal, 'j', json)
+    redis.call('EXPIRE', KEYS[i], terminal == '1' and ARGV[3] or ARGV[4])
+    batch[#batch + 1] = json
+    numbers[#numbers + 1] = seq
+  else
+    numbers[#numbers + 1] = 0
+  end
+end
+if #batch > 0 then redis.call('PUBLISH', KEYS[1], '[' .. table.concat(batch, ',') .. ']') end
+return numbers
+"""
+
+
+class EventLog:
+    """Appends to and reads from the per-job streams."""
+
+    def __init__(self, redis: ArqRedis, keys: RedisKeys, settings: CommonSettings) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._limits = (
+            str(settings.event_log_max_events),
+            str(int(settings.event_log_retention.total_seconds())),
+            str(_IDLE_STREAM_SECONDS),
+        )
+        self._append = redis.register_script(_APPEND)
+
+    async def append(self, events: Sequence[NewEvent]) -> list[int]:
+        """Number, keep and publish `events` in one step; 0 marks an event whose attempt is outdated or ended.
+
+        Raises `redis.RedisError` when Redis is away: callers decide what that means (the row is the truth).
+        """
+        if not events:
+            return []
+        keys = [self._keys.event_channel, *(self._keys.events(e.job_id) for e in events)]
+        args: list[Any] = [token_hex(4), *self._limits]
+        for event in events:
+            args += [event.attempt, _terminal_flag(event.type), *event.halves()]
+        numbers: list[int] = await self._append(keys=keys, args=args)
+        return numbers
+
+    async def read(self, job_id: UUID, *, after_seq: int = 0, epoch: str | None = None) -> EventPage:
+        """The events of `job_id` after a number.
+
+        `epoch` is the one the client saw last; when it differs, or older events were trimmed away, the page holds
+        what is left and says `recovered=False`.
+        """
+        key = self._keys.events(job_id)
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.xrevrange(key, count=1)
+        pipe.xrange(key, min=f"({max(after_seq, 0)}-0")
+        last, rows = await pipe.execute()
+        if not last:
+            return EventPage((), None, 0, recovered=after_seq == 0)
+        current, seq = last[0][1][b"e"].decode(), int(last[0][0].partition(b"-")[0])
+        if epoch is not None and epoch != current:
+            return EventPage((), current, seq, recovered=False)
+        events = tuple(parse_event(fields[b"j"]) for _, fields in rows)
+        whole = events[0].seq == after_seq + 1 if events else after_seq == seq
+        return EventPage(events, current, seq, recovered=whole)
+
+
+def parse_event(raw: bytes | str) -> Event:
+    """One event from the log or the channel. Raises `ValueError` when it is not one."""
+    return Event.model_validate_json(raw)
+
+
+def parse_batch(raw: bytes | str) -> list[Event]:
+    """A published batch. Raises `ValueError` when it is not one."""
+    return [Event.model_validate(item) for item in from_json(raw)]

@@ -1,0 +1,218 @@
+"""Queries about jobs from the owner's side: insert, read, list, cancel. Every query names the tenant and owner."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import Uuid, select
+
+from common.database.model import Attempt, Job
+from common.queue.status import JobStatus
+from common.repository.sql import INTERVALS, INTS, TEXTS, TIMES, UUIDS, Executor, execute, statement
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who a job belongs to."""
+
+    tenant_id: UUID
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job that is about to be inserted. `payload_json` is the validated payload."""
+
+    id: UUID
+    owner: Owner
+    kind: str
+    queue: str
+    payload_json: str
+    max_attempts: int
+    timeout: timedelta
+    priority: int = 0
+    run_at: datetime | None = None
+    delay: timedelta = timedelta(0)
+    expires_in: timedelta | None = None
+    request_id: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, Any] | None = field(default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs to list; everything given must match. Newest first, `before_id` excluded."""
+
+    status: Sequence[JobStatus] = ()
+    kind: str | None = None
+    queue: str | None = None
+    tag: str | None = None
+    before_id: UUID | None = None
+    limit: int = 50
+
+
+# The submitter publishes a hint itself, so the dispatcher's first look comes later.
+_INSERT = statement(
+    """
+    INSERT INTO jobs (id, tenant_id, owner_id, kind, queue, payload, max_attempts, timeout, priority,
+                      run_at, rank_at, expires_at, dispatch_no, next_dispatch_at, request_id, tags, metadata)
+    SELECT v.id, v.tenant_id, v.owner_id, v.kind, v.queue, v.payload::jsonb, v.max_attempts, v.timeout, v.priority,
+           due.run_at, due.run_at - v.priority * interval '1 minute', now() + v.expires_in, 1,
+           due.run_at + interval '10 seconds', v.request_id,
+           ARRAY(SELECT jsonb_array_elements_text(v.tags::jsonb)), v.metadata::jsonb
+    FROM unnest(:ids, :tenants, :owners, :kinds, :queues, :payloads, :max_attempts, :timeouts, :priorities,
+                :run_ats, :delays, :expires_ins, :request_ids, :tags, :metadata)
+         AS v(id, tenant_id, owner_id, kind, queue, payload, max_attempts, timeout, priority,
+              run_at, delay, expires_in, request_id, tags, metadata)
+    CROSS JOIN LATERAL (SELECT greatest(coalesce(v.run_at, now() + v.delay), now()) AS run_at) AS due
+    RETURNING id, run_at, rank_at, expires_at, next_dispatch_at, created_at, updated_at
+    """,
+    ids=UUIDS,
+    tenants=UUIDS,
+    owners=UUIDS,
+    kinds=TEXTS,
+    queues=TEXTS,
+    payloads=TEXTS,
+    max_attempts=INTS,
+    timeouts=INTERVALS,
+    priorities=INTS,
+    run_ats=TIMES,
+    delays=INTERVALS,
+    expires_ins=INTERVALS,
+    request_ids=TEXTS,
+    tags=TEXTS,
+    metadata=TEXTS,
+)
+
+_CANCEL_QUEUED = statement(
+    """
+    UPDATE jobs SET status = 'cancelled', cancel_requested_at = now(), finished_at = now(), updated_at = now(),
+                    waiting = NULL, error = '{"code": "cancelled", "message": "cancelled before it started"}'
+    WHERE id = :id AND tenant_id = :tenant AND owner_id = :owner AND status = 'queued'
+    RETURNING id
+    """,
+    id=Uuid(),
+    tenant=Uuid(),
+    owner=Uuid(),
+)
+
+_CANCEL_RUNNING = statement(
+    """
+    UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, now()), updated_at = now()
+    WHERE id = :id AND tenant_id = :tenant AND owner_id = :owner AND status = 'running'
+    RETURNING id
+    """,
+    id=Uuid(),
+    tenant=Uuid(),
+    owner=Uuid(),
+)
+
+_RETRY = statement(
+    """
+    UPDATE jobs SET status = 'queued', failures = 0, crashes = 0, error = NULL, result = NULL, progress = NULL,
+                    cancel_requested_at = NULL, finished_at = NULL, started_at = NULL, expires_at = NULL,
+                    run_at = now(), rank_at = now() - priority * interval '1 minute', updated_at = now(),
+                    dispatch_no = dispatch_no + 1, next_dispatch_at = now() + interval '10 seconds', waiting = NULL
+    WHERE id = :id AND tenant_id = :tenant AND owner_id = :owner AND status IN ('failed', 'cancelled', 'expired')
+    RETURNING id
+    """,
+    id=Uuid(),
+    tenant=Uuid(),
+    owner=Uuid(),
+)
+
+
+class JobRepository:
+    """The owner's view of jobs."""
+
+    async def insert(self, db: Executor, jobs: Sequence[NewJob]) -> list[Job]:
+        """Insert `jobs` in one statement and return their rows, in order."""
+        result = await execute(db, _INSERT, _columns(jobs))
+        stamps = {row["id"]: row for row in result.mappings()}
+        return [_row(job, stamps[job.id]) for job in jobs]
+
+    async def find(self, db: Executor, job_id: UUID, owner: Owner) -> Job | None:
+        """The job, or None when there is none or it is somebody else's."""
+        query = select(Job).where(Job.id == job_id, Job.tenant_id == owner.tenant_id, Job.owner_id == owner.user_id)
+        return (await db.execute(query)).scalar_one_or_none()
+
+    async def list_page(self, db: Executor, owner: Owner, wanted: JobFilter) -> list[Job]:
+        """One page of the owner's jobs, newest first."""
+        query = select(Job).where(Job.tenant_id == owner.tenant_id, Job.owner_id == owner.user_id)
+        if wanted.status:
+            query = query.where(Job.status.in_([str(status) for status in wanted.status]))
+        if wanted.kind is not None:
+            query = query.where(Job.kind == wanted.kind)
+        if wanted.queue is not None:
+            query = query.where(Job.queue == wanted.queue)
+        if wanted.tag is not None:
+            query = query.where(Job.tags.contains([wanted.tag]))
+        if wanted.before_id is not None:
+            query = query.where(Job.id < wanted.before_id)
+        return list((await db.execute(query.order_by(Job.id.desc()).limit(wanted.limit))).scalars())
+
+    async def list_attempts(self, db: Executor, job_id: UUID) -> list[Attempt]:
+        """The ended attempts of a job whose owner was checked, oldest first."""
+        query = select(Attempt).where(Attempt.job_id == job_id).order_by(Attempt.attempt)
+        return list((await db.execute(query)).scalars())
+
+    async def cancel_queued(self, db: Executor, job_id: UUID, owner: Owner) -> bool:
+        """Cancel a job that has not started. False when it is not queued (any more)."""
+        return await self._touch(db, _CANCEL_QUEUED, job_id, owner)
+
+    async def request_cancel(self, db: Executor, job_id: UUID, owner: Owner) -> bool:
+        """Record that a running job shall stop. False when it is not running (any more)."""
+        return await self._touch(db, _CANCEL_RUNNING, job_id, owner)
+
+    async def retry(self, db: Executor, job_id: UUID, owner: Owner) -> bool:
+        """Queue an ended job again with fresh budgets; its attempt number goes on counting."""
+        return await self._touch(db, _RETRY, job_id, owner)
+
+    async def _touch(self, db: Executor, clause: Any, job_id: UUID, owner: Owner) -> bool:
+        values = {"id": job_id, "tenant": owner.tenant_id, "owner": owner.user_id}
+        return (await execute(db, clause, values)).first() is not None
+
+
+def _columns(jobs: Sequence[NewJob]) -> dict[str, list[Any]]:
+    return {
+        "ids": [j.id for j in jobs],
+        "tenants": [j.owner.tenant_id for j in jobs],
+        "owners": [j.owner.user_id for j in jobs],
+        "kinds": [j.kind for j in jobs],
+        "queues": [j.queue for j in jobs],
+        "payloads": [j.payload_json for j in jobs],
+        "max_attempts": [j.max_attempts for j in jobs],
+        "timeouts": [j.timeout for j in jobs],
+        "priorities": [j.priority for j in jobs],
+        "run_ats": [j.run_at for j in jobs],
+        "delays": [j.delay for j in jobs],
+        "expires_ins": [j.expires_in for j in jobs],
+        "request_ids": [j.request_id for j in jobs],
+        "tags": [to_json(j.tags).decode() for j in jobs],
+        "metadata": [None if j.metadata is None else to_json(j.metadata).decode() for j in jobs],
+    }
+
+
+def _row(job: NewJob, stamps: Any) -> Job:
+    return Job(
+        tenant_id=job.owner.tenant_id,
+        owner_id=job.owner.user_id,
+        kind=job.kind,
+        queue=job.queue,
+        status=JobStatus.QUEUED,
+        payload=from_json(job.payload_json),
+        priority=job.priority,
+        attempt=0,
+        failures=0,
+        crashes=0,
+        max_attempts=job.max_attempts,
+        timeout=job.timeout,
+        dispatch_no=1,
+        request_id=job.request_id,
+        tags=list(job.tags),
+        annotations=job.metadata,
+        **stamps,
+    )

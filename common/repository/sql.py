@@ -1,0 +1,28 @@
+"""What every repository needs: something that executes statements, and typed array parameters."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import CursorResult, TextClause, Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL, TIMESTAMP
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.types import Integer, Text, TypeEngine
+
+type Executor = AsyncSession | AsyncConnection
+
+UUIDS = ARRAY(Uuid())
+TEXTS = ARRAY(Text)
+INTS = ARRAY(Integer)
+TIMES = ARRAY(TIMESTAMP(timezone=True))
+INTERVALS = ARRAY(INTERVAL)
+
+
+def statement(sql: str, **types: TypeEngine[Any]) -> TextClause:
+    """A prepared piece of SQL whose named parameters have the given types."""
+    return text(sql).bindparams(*(bindparam(name, type_=type_) for name, type_ in types.items()))
+
+
+async def execute(db: Executor, clause: TextClause, values: Mapping[str, Any]) -> CursorResult[Any]:
+    """Run one statement inside the caller's transaction."""
+    result: CursorResult[Any] = await db.execute(clause, dict(values))  # type: ignore[assignment]  # text() always gives a cursor
+    return result
