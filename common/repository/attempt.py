@@ -1,0 +1,209 @@
+"""Queries about jobs from the worker's side: claim, report, finish. Every write names the attempt: the fence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_json
+from sqlalchemy import Uuid
+
+from common.queue.status import AttemptOutcome, JobStatus
+from common.repository.sql import INTERVALS, INTS, TEXTS, UUIDS, Executor, execute, statement
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job that this worker may run now. `payload` is its JSON text; `attempt` is the fence."""
+
+    id: UUID
+    tenant_id: UUID
+    owner_id: UUID
+    kind: str
+    queue: str
+    payload: str
+    attempt: int
+    failures: int
+    crashes: int
+    max_attempts: int
+    timeout: timedelta
+    run_at: datetime
+    started_at: datetime
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How an attempt ended and where its job goes: a terminal status, or `queued` to run again after `delay`."""
+
+    job_id: UUID
+    attempt: int
+    outcome: AttemptOutcome
+    status: JobStatus
+    result: str | None = None
+    error: dict[str, Any] | None = None
+    delay: timedelta = timedelta(0)
+    counts_as_failure: bool = False
+    waiting: str | None = None
+
+    @property
+    def error_json(self) -> str | None:
+        return None if self.error is None else to_json(self.error).decode()
+
+
+_CLAIM = """
+    UPDATE jobs SET status = 'running', attempt = jobs.attempt + 1, lease_owner = :worker, waiting = NULL,
+                    started_at = clock_timestamp(), updated_at = clock_timestamp()
+    FROM (
+        SELECT id FROM jobs
+        WHERE {which} AND status = 'queued' AND run_at <= clock_timestamp() AND cancel_requested_at IS NULL
+          AND (expires_at IS NULL OR expires_at > clock_timestamp())
+          AND EXISTS (SELECT FROM workers WHERE workers.id = :worker AND stopped_at IS NULL AND NOT is_draining
+                                            AND lease_expires_at > clock_timestamp())
+        {order}
+        FOR UPDATE SKIP LOCKED
+    ) AS due
+    WHERE jobs.id = due.id
+    RETURNING jobs.id, tenant_id, owner_id, kind, queue, payload::text AS payload, attempt, failures, crashes,
+              max_attempts, timeout, run_at, started_at, request_id
+"""
+
+_CLAIM_HINTED = statement(_CLAIM.format(which="id = ANY(:ids)", order=""), worker=Uuid(), ids=UUIDS)
+_CLAIM_NEXT = statement(
+    _CLAIM.format(which="queue = ANY(:queues)", order="ORDER BY rank_at LIMIT :limit"), worker=Uuid(), queues=TEXTS
+)
+
+# A job whose cancel was requested can only end as cancelled, and only such a job can.
+_FINISH = statement(
+    """
+    WITH verdict AS (
+        SELECT * FROM unnest(:ids, :attempts, :outcomes, :statuses, :results, :errors, :delays, :failed, :waiting)
+            AS v(id, attempt, outcome, status, result, error, delay, failed, waiting)
+    ), ended AS (
+        UPDATE jobs SET status = v.status, result = v.result::jsonb, error = v.error::jsonb, waiting = v.waiting,
+                        failures = failures + v.failed, lease_owner = NULL, updated_at = clock_timestamp(),
+                        finished_at = CASE WHEN v.status <> 'queued' THEN clock_timestamp() END,
+                        run_at = CASE WHEN v.status = 'queued' THEN now() + v.delay ELSE run_at END,
+                        rank_at = CASE WHEN v.status = 'queued' THEN now() + v.delay - priority * interval '1 minute'
+                                       ELSE rank_at END,
+                        dispatch_no = dispatch_no + (v.status = 'queued')::int,
+                        next_dispatch_at = now() + v.delay + interval '10 seconds'
+        FROM verdict AS v
+        WHERE jobs.id = v.id AND jobs.attempt = v.attempt AND jobs.status = 'running'
+          AND (jobs.cancel_requested_at IS NOT NULL) = (v.status = 'cancelled')
+        RETURNING jobs.id, jobs.attempt, v.outcome, v.error, jobs.started_at, jobs.run_at, jobs.dispatch_no
+    ), kept AS (
+        INSERT INTO attempts (job_id, attempt, worker_id, outcome, error, started_at, finished_at)
+        SELECT id, attempt, :worker, outcome, error::jsonb, started_at, clock_timestamp() FROM ended
+    )
+    SELECT id, attempt, run_at, dispatch_no FROM ended
+    """,
+    worker=Uuid(),
+    ids=UUIDS,
+    attempts=INTS,
+    outcomes=TEXTS,
+    statuses=TEXTS,
+    results=TEXTS,
+    errors=TEXTS,
+    delays=INTERVALS,
+    failed=INTS,
+    waiting=TEXTS,
+)
+
+_LOOK = statement(
+    """
+    SELECT v.id, v.attempt, jobs.cancel_requested_at IS NOT NULL AND jobs.status = 'running' AS is_cancelling,
+           jobs.run_at, jobs.dispatch_no,
+           EXISTS (SELECT FROM attempts AS a WHERE a.job_id = v.id AND a.attempt = v.attempt
+                                               AND a.worker_id = :worker) AS is_recorded
+    FROM unnest(:ids, :attempts) AS v(id, attempt)
+    LEFT JOIN jobs ON jobs.id = v.id AND jobs.attempt = v.attempt
+    """,
+    worker=Uuid(),
+    ids=UUIDS,
+    attempts=INTS,
+)
+
+_PROGRESS = statement(
+    """
+    UPDATE jobs SET progress = v.progress::jsonb, updated_at = clock_timestamp()
+    FROM unnest(:ids, :attempts, :progress) AS v(id, attempt, progress)
+    WHERE jobs.id = v.id AND jobs.attempt = v.attempt AND jobs.status = 'running'
+    RETURNING jobs.id
+    """,
+    ids=UUIDS,
+    attempts=INTS,
+    progress=TEXTS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A verdict that the row accepted; for a job that runs again, when and under which dispatch number."""
+
+    job_id: UUID
+    attempt: int
+    run_at: datetime
+    dispatch_no: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What the row says about a verdict it did not accept."""
+
+    is_cancelling: bool
+    already_recorded: Ended | None
+
+
+class AttemptRepository:
+    """The worker's view of jobs."""
+
+    async def claim(self, db: Executor, worker_id: UUID, ids: Sequence[UUID]) -> list[ClaimedJob]:
+        """Those of the hinted jobs that may start now, each with its attempt raised."""
+        result = await execute(db, _CLAIM_HINTED, {"worker": worker_id, "ids": list(ids)})
+        return [ClaimedJob(**row) for row in result.mappings()]
+
+    async def claim_next(self, db: Executor, worker_id: UUID, queues: Sequence[str], limit: int) -> list[ClaimedJob]:
+        """The next due jobs of some queues, without any hint."""
+        values = {"worker": worker_id, "queues": list(queues), "limit": limit}
+        return [ClaimedJob(**row) for row in (await execute(db, _CLAIM_NEXT, values)).mappings()]
+
+    async def finish(self, db: Executor, worker_id: UUID, verdicts: Sequence[Verdict]) -> dict[UUID, Ended]:
+        """Write the ends of attempts in one statement; what is missing in the answer was refused."""
+        values = {
+            "worker": worker_id,
+            "ids": [v.job_id for v in verdicts],
+            "attempts": [v.attempt for v in verdicts],
+            "outcomes": [str(v.outcome) for v in verdicts],
+            "statuses": [str(v.status) for v in verdicts],
+            "results": [v.result for v in verdicts],
+            "errors": [v.error_json for v in verdicts],
+            "delays": [v.delay for v in verdicts],
+            "failed": [int(v.counts_as_failure) for v in verdicts],
+            "waiting": [v.waiting for v in verdicts],
+        }
+        rows = (await execute(db, _FINISH, values)).all()
+        return {row.id: Ended(row.id, row.attempt, row.run_at, row.dispatch_no) for row in rows}
+
+    async def look_at_refused(self, db: Executor, worker_id: UUID, verdicts: Sequence[Verdict]) -> dict[UUID, Refused]:
+        """Why verdicts were refused: a cancel came first, a lost reply hid an earlier success, or outdated."""
+        values = {
+            "worker": worker_id,
+            "ids": [v.job_id for v in verdicts],
+            "attempts": [v.attempt for v in verdicts],
+        }
+        found = {}
+        for row in await execute(db, _LOOK, values):
+            ended = Ended(row.id, row.attempt, row.run_at, row.dispatch_no) if row.is_recorded else None
+            found[row.id] = Refused(bool(row.is_cancelling), ended)
+        return found
+
+    async def report_progress(self, db: Executor, reports: Sequence[tuple[UUID, int, dict[str, Any]]]) -> set[UUID]:
+        """Keep the newest progress of running attempts; the ids whose attempt is still the current one."""
+        values = {
+            "ids": [job_id for job_id, _, _ in reports],
+            "attempts": [attempt for _, attempt, _ in reports],
+            "progress": [to_json(progress).decode() for _, _, progress in reports],
+        }
+        return {row.id for row in await execute(db, _PROGRESS, values)}

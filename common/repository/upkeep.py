@@ -1,0 +1,155 @@
+"""Queries of the reconciler: dead leases, lost hints, expiry. Each is safe when several processes run it at once."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from common.queue.status import JobStatus
+from common.repository.sql import UUIDS, Executor, execute, statement
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """A waiting row whose hint is missing or late."""
+
+    id: UUID
+    kind: str
+    queue: str
+    rank_at: datetime
+    dispatch_no: int
+
+
+@dataclass(frozen=True, slots=True)
+class MovedJob:
+    """A row that the reconciler moved, as its event needs it."""
+
+    id: UUID
+    owner_id: UUID
+    kind: str
+    queue: str
+    status: JobStatus
+    attempt: int
+    run_at: datetime
+    rank_at: datetime
+    dispatch_no: int
+    error: dict[str, Any] | None
+
+
+_MOVED = "id, owner_id, kind, queue, status, attempt, run_at, rank_at, dispatch_no, error"
+
+_END_EXPIRED_LEASES = statement(
+    """
+    UPDATE workers SET stopped_at = clock_timestamp()
+    FROM (SELECT id AS worker_id FROM workers WHERE stopped_at IS NULL AND lease_expires_at < clock_timestamp()
+          FOR UPDATE SKIP LOCKED) AS late
+    WHERE id = late.worker_id
+    RETURNING id
+    """
+)
+
+# A crash uses its own budget. A requested cancel wins over another run.
+_REAP = statement(
+    f"""
+    WITH orphan AS (
+        SELECT id AS job_id, lease_owner AS worker_id FROM jobs
+        WHERE status = 'running'
+          AND NOT EXISTS (SELECT FROM workers WHERE workers.id = jobs.lease_owner AND stopped_at IS NULL)
+        ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), moved AS (
+        UPDATE jobs SET
+            status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'
+                          WHEN crashes + 1 >= :max_crashes THEN 'failed' ELSE 'queued' END,
+            error = CASE WHEN cancel_requested_at IS NOT NULL
+                         THEN '{{"code": "cancelled", "message": "cancelled while its worker was gone"}}'::jsonb
+                         WHEN crashes + 1 >= :max_crashes
+                         THEN jsonb_build_object('code', 'poison', 'message',
+                              format('its worker died %s times while running it', crashes + 1)) END,
+            finished_at = CASE WHEN cancel_requested_at IS NOT NULL OR crashes + 1 >= :max_crashes
+                               THEN clock_timestamp() END,
+            crashes = crashes + 1, lease_owner = NULL, updated_at = clock_timestamp(), waiting = NULL,
+            run_at = clock_timestamp() + crashes * interval '1 second',
+            rank_at = clock_timestamp() + crashes * interval '1 second' - priority * interval '1 minute',
+            dispatch_no = dispatch_no + 1, next_dispatch_at = clock_timestamp() + interval '10 seconds'
+        FROM orphan WHERE id = orphan.job_id
+        RETURNING {_MOVED}, started_at, orphan.worker_id
+    ), kept AS (
+        INSERT INTO attempts (job_id, attempt, worker_id, outcome, error, started_at, finished_at)
+        SELECT id, attempt, worker_id, 'crashed', '{{"code": "crashed", "message": "its worker died"}}',
+               started_at, clock_timestamp() FROM moved
+        ON CONFLICT DO NOTHING
+    )
+    SELECT {_MOVED} FROM moved
+    """
+)
+
+_EXPIRE = statement(
+    f"""
+    UPDATE jobs SET status = 'expired', finished_at = clock_timestamp(), updated_at = clock_timestamp(), waiting = NULL,
+                    error = '{{"code": "expired", "message": "it was not started in time"}}'
+    FROM (SELECT id AS job_id FROM jobs
+          WHERE status = 'queued' AND expires_at <= clock_timestamp()
+          ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED) AS late
+    WHERE id = late.job_id
+    RETURNING {_MOVED}
+    """
+)
+
+_DUE = statement(
+    """
+    SELECT id, kind, queue, rank_at, dispatch_no + 1 AS dispatch_no FROM jobs
+    WHERE status = 'queued' AND next_dispatch_at <= clock_timestamp() AND run_at <= clock_timestamp()
+    ORDER BY next_dispatch_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    """
+)
+
+_DISPATCHED = statement(
+    """
+    UPDATE jobs SET dispatch_no = dispatch_no + 1,
+                    next_dispatch_at = clock_timestamp()
+                        + least(interval '30 seconds' * power(2, least(dispatch_no, 6)), interval '5 minutes')
+    WHERE id = ANY(:ids)
+    """,
+    ids=UUIDS,
+)
+
+_DISPATCH_ALL = statement(
+    """
+    UPDATE jobs SET next_dispatch_at = clock_timestamp()
+    FROM (SELECT id AS job_id FROM jobs WHERE status = 'queued' AND next_dispatch_at > clock_timestamp()
+          ORDER BY next_dispatch_at FOR UPDATE SKIP LOCKED) AS waiting
+    WHERE id = waiting.job_id AND run_at <= clock_timestamp()
+    """
+)
+
+
+class UpkeepRepository:
+    """What keeps the rows moving. Batches are bounded; rows that somebody else holds are skipped."""
+
+    async def end_expired_leases(self, db: Executor) -> list[UUID]:
+        """Declare dead every worker whose lease ran out; from then on its heartbeat is refused."""
+        return [row.id for row in await execute(db, _END_EXPIRED_LEASES, {})]
+
+    async def reap(self, db: Executor, *, limit: int, max_crashes: int) -> list[MovedJob]:
+        """Take the running jobs of dead workers back: queued again, or ended when cancelled or poisonous."""
+        return _moved(await execute(db, _REAP, {"limit": limit, "max_crashes": max_crashes}))
+
+    async def expire(self, db: Executor, *, limit: int) -> list[MovedJob]:
+        """End waiting jobs whose `expires_at` has passed."""
+        return _moved(await execute(db, _EXPIRE, {"limit": limit}))
+
+    async def lock_due(self, db: Executor, *, limit: int) -> list[DueJob]:
+        """Waiting jobs that want a hint, locked until the transaction ends. Publish, then `mark_dispatched`."""
+        return [DueJob(**row) for row in (await execute(db, _DUE, {"limit": limit})).mappings()]
+
+    async def mark_dispatched(self, db: Executor, ids: list[UUID]) -> None:
+        """Put off the next look at these rows: 30 s, doubled each time up to 5 min."""
+        await execute(db, _DISPATCHED, {"ids": ids})
+
+    async def dispatch_all(self, db: Executor) -> int:
+        """Make every waiting row due for dispatch, because Redis lost its memory. The number of rows."""
+        return (await execute(db, _DISPATCH_ALL, {})).rowcount
+
+
+def _moved(result: Any) -> list[MovedJob]:
+    return [MovedJob(**{**row, "status": JobStatus(row["status"])}) for row in result.mappings()]

@@ -1,0 +1,102 @@
+"""Queries about worker incarnations and their leases. The database's clock decides."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Uuid, select
+from sqlalchemy.dialects.postgresql import INTERVAL
+
+from common.database.model import Worker
+from common.repository.sql import TEXTS, Executor, execute, statement
+
+
+@dataclass(frozen=True, slots=True)
+class Incarnation:
+    """One start of a worker process."""
+
+    id: UUID
+    host: str
+    boot_id: str
+    pid: int
+    queues: tuple[str, ...]
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What a worker learns from renewing its lease; `is_alive` is False when others were told it is dead."""
+
+    is_alive: bool
+    is_draining: bool
+    cancelling: frozenset[UUID]
+
+
+_REGISTER = statement(
+    """
+    INSERT INTO workers (id, host, boot_id, pid, queues, concurrency, lease_expires_at)
+    VALUES (:id, :host, :boot_id, :pid, :queues, :concurrency, clock_timestamp() + :lease)
+    """,
+    id=Uuid(),
+    queues=TEXTS,
+    lease=INTERVAL(),
+)
+_HEARTBEAT = statement(
+    """
+    WITH renewed AS (
+        UPDATE workers SET seen_at = clock_timestamp(), lease_expires_at = clock_timestamp() + :lease
+        WHERE id = :id AND stopped_at IS NULL
+        RETURNING is_draining
+    )
+    SELECT is_draining,
+           ARRAY(SELECT id FROM jobs WHERE lease_owner = :id AND status = 'running'
+                                       AND cancel_requested_at IS NOT NULL) AS cancelling
+    FROM renewed
+    """,
+    id=Uuid(),
+    lease=INTERVAL(),
+)
+_STOP = statement(
+    "UPDATE workers SET stopped_at = clock_timestamp() WHERE id = :id AND stopped_at IS NULL RETURNING id", id=Uuid()
+)
+_STOP_OTHER_BOOTS = statement(
+    """
+    UPDATE workers SET stopped_at = clock_timestamp()
+    WHERE host = :host AND boot_id <> :boot_id AND stopped_at IS NULL
+    RETURNING id
+    """
+)
+
+
+class WorkerRepository:
+    """Who is working, and who may hold jobs."""
+
+    async def register(self, db: Executor, incarnation: Incarnation, lease: timedelta) -> None:
+        """Add a worker with a fresh lease. Earlier boots of the same host are known to be dead and end."""
+        await execute(db, _STOP_OTHER_BOOTS, {"host": incarnation.host, "boot_id": incarnation.boot_id})
+        values = {
+            "id": incarnation.id,
+            "host": incarnation.host,
+            "boot_id": incarnation.boot_id,
+            "pid": incarnation.pid,
+            "queues": list(incarnation.queues),
+            "concurrency": incarnation.concurrency,
+            "lease": lease,
+        }
+        await execute(db, _REGISTER, values)
+
+    async def heartbeat(self, db: Executor, worker_id: UUID, lease: timedelta) -> Heartbeat:
+        """Renew a lease. A lease that ran out but was not taken over yet is renewed too: the row lock decides."""
+        row = (await execute(db, _HEARTBEAT, {"id": worker_id, "lease": lease})).one_or_none()
+        if row is None:
+            return Heartbeat(is_alive=False, is_draining=True, cancelling=frozenset())
+        return Heartbeat(is_alive=True, is_draining=row.is_draining, cancelling=frozenset(row.cancelling))
+
+    async def release(self, db: Executor, worker_id: UUID) -> bool:
+        """End an incarnation whose process is known to be gone; the reaper takes its jobs at its next tick."""
+        return (await execute(db, _STOP, {"id": worker_id})).first() is not None
+
+    async def list_active(self, db: Executor) -> list[Worker]:
+        """The incarnations that have not ended, oldest first."""
+        query = select(Worker).where(Worker.stopped_at.is_(None)).order_by(Worker.started_at)
+        return list((await db.execute(query)).scalars())
