@@ -9,9 +9,10 @@ import lzma
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +21,34 @@ from loguru import logger
 from common.errors import InvalidError
 
 _MODE = 0o640
-_DATED = re.compile(r"\.\d{4}-\d{2}-\d{2}(?:\.\d+)?")
+_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week|month|year)s?", re.IGNORECASE)
+_DAYS = {"second": 1 / 86400, "minute": 1 / 1440, "hour": 1 / 24, "day": 1, "week": 7, "month": 30, "year": 365}
 _COMPRESSORS: dict[str, Callable[..., Any]] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
 
 
 class LogFile:
     """A log file held by this process alone, from `claim` to `close`."""
 
-    def __init__(self, path: Path, lock: int, compression: str | None) -> None:
+    def __init__(self, path: Path, lock: int, compression: str | None, retention: timedelta) -> None:
         self.path = path
         self._lock = lock
         self._compression = compression
+        self._retention = retention
         # Packing 100 MB takes seconds; in loguru's writer thread it would stall every caller.
         self._packer = ThreadPoolExecutor(1, thread_name_prefix="log-packer")
+        self._packer.submit(self._tidy)
 
     @classmethod
-    def claim(cls, configured: Path, process: str, compression: str | None) -> "LogFile":
+    def claim(cls, configured: Path, process: str, *, compression: str | None, retention: str) -> "LogFile":
         """Take `configured` for the process "api", `<process>.log` beside it for any other.
 
         A second process of the same name gets `<name>-2.log`: two processes rotating one file lose lines.
-        Raises `InvalidError` when the folder cannot be written or the compression is unknown.
+        `retention` is an age such as "30 days". Raises `InvalidError` for a folder that cannot be written, an
+        unknown compression or an age that cannot be read.
         """
         if compression is not None and compression not in _COMPRESSORS:
             raise InvalidError(f"LOG_COMPRESSION must be one of {', '.join(_COMPRESSORS)} or None, not {compression}")
+        age = _parse_age(retention)
         stem = configured.stem if process == "api" else _slug(process)
         try:
             configured.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +56,7 @@ class LogFile:
                 name = stem if number == 1 else f"{stem}-{number}"
                 lock = _try_lock(configured.with_name(f".{name}.lock"))
                 if lock is not None:
-                    return cls(configured.with_name(f"{name}{configured.suffix}").absolute(), lock, compression)
+                    return cls(configured.with_name(f"{name}{configured.suffix}").absolute(), lock, compression, age)
         except OSError as error:
             raise InvalidError(
                 f"LOG_FILE_PATH: cannot write in {configured.parent.absolute()}: {error.strerror}"
@@ -58,7 +64,7 @@ class LogFile:
         raise AssertionError("unreachable: the numbers never end")
 
     def archive(self, rotated: str) -> None:
-        """Name a file that was just rotated after the day of its last line, and pack the ones before it."""
+        """Name a file that was just rotated after the day of its last line; older ones are packed or removed."""
         source = Path(rotated)
         day = datetime.fromtimestamp(source.stat().st_mtime, tz=UTC).astimezone().date()
         for number in itertools.count(1):
@@ -67,8 +73,7 @@ class LogFile:
             if not _is_taken(target):
                 break
         source.rename(target)
-        if self._compression:
-            self._packer.submit(self._pack_older)
+        self._packer.submit(self._tidy)
 
     def close(self) -> None:
         """Finish packing and let another process have the file. Closing twice is harmless."""
@@ -77,18 +82,24 @@ class LogFile:
             os.close(self._lock)
             self._lock = -1
 
-    def _pack_older(self) -> None:
+    def _tidy(self) -> None:
         """The newest archive stays plain, so that `tail` and `cat` still find the last lines."""
+        oldest = time.time() - self._retention.total_seconds()
         try:
-            for path in sorted(self._plain_archives(), key=lambda path: path.stat().st_mtime_ns)[:-1]:
-                self._pack(path)
+            for path in self._archives("*"):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+            if self._compression:
+                for path in sorted(self._archives(""), key=lambda path: path.stat().st_mtime_ns)[:-1]:
+                    self._pack(path)
         except OSError as error:
-            logger.warning("A rotated log could not be packed", error=error)
+            logger.warning("Old log files could not be tidied", error=error)
 
-    def _plain_archives(self) -> list[Path]:
+    def _archives(self, extension: str) -> list[Path]:
         stem, suffix = self.path.stem, self.path.suffix
-        candidates = self.path.parent.glob(f"{glob.escape(stem)}.*{glob.escape(suffix)}")
-        return [path for path in candidates if _DATED.fullmatch(path.name.removeprefix(stem).removesuffix(suffix))]
+        dated = re.compile(rf"{re.escape(stem)}\.\d{{4}}-\d\d-\d\d(\.\d+)?{re.escape(suffix)}(\.\w+)*")
+        pattern = f"{glob.escape(stem)}.*{glob.escape(suffix)}{extension}"
+        return [path for path in self.path.parent.glob(pattern) if dated.fullmatch(path.name)]
 
     def _pack(self, path: Path) -> None:
         assert self._compression is not None
@@ -108,6 +119,13 @@ class LogFile:
 def open_private(path: str, flags: int) -> int:
     """`opener` for `open`: readable by owner and group only."""
     return os.open(path, flags | os.O_CLOEXEC, _MODE)
+
+
+def _parse_age(text: str) -> timedelta:
+    match = _AGE.fullmatch(text.strip())
+    if not match:
+        raise InvalidError(f"LOG_RETENTION must be an age such as '30 days', not '{text}'")
+    return timedelta(days=float(match[1]) * _DAYS[match[2].lower()])
 
 
 def _is_taken(archive: Path) -> bool:

@@ -50,7 +50,9 @@ def configure_logging(settings: CommonSettings, *, process: str) -> None:
     logger.configure(patcher=clean)
     logger.add(_write_stderr, colorize=is_console and _wants_colour(sys.stderr), **options)
     path = settings.log_file_path
-    log_file = LogFile.claim(path, process, settings.log_compression) if path else None
+    log_file = None
+    if path:
+        log_file = LogFile.claim(path, process, compression=settings.log_compression, retention=settings.log_retention)
     is_debugging = settings.log_level in ("TRACE", "DEBUG")
     _intercept(_StandardHandler(log_file), logger.level(level).no, is_debugging=is_debugging)
     if log_file:
@@ -91,7 +93,6 @@ def _add_file(log_file: LogFile, settings: CommonSettings, options: dict[str, An
         logger.add(
             log_file.path,
             rotation=settings.log_rotation,
-            retention=settings.log_retention,
             compression=log_file.archive,
             enqueue=True,
             # Python 3.14 would start a helper process for what is one queue between two threads.
@@ -104,7 +105,7 @@ def _add_file(log_file: LogFile, settings: CommonSettings, options: dict[str, An
     except OSError as error:
         raise InvalidError(f"LOG_FILE_PATH: cannot write {log_file.path}: {error.strerror}") from error
     except ValueError as error:
-        raise InvalidError(f"LOG_ROTATION or LOG_RETENTION: {error}") from error
+        raise InvalidError(f"LOG_ROTATION: {error}") from error
 
 
 def _intercept(handler: "_StandardHandler", level: int, *, is_debugging: bool) -> None:
