@@ -38,6 +38,17 @@ def _none_if_empty(value: object) -> object:
     return None if isinstance(value, str) and value.strip().lower() in ("", "none", "null") else value
 
 
+def _parse_seconds(value: object) -> object:
+    """A bare number is seconds; everything else is left to pydantic (ISO 8601, `HH:MM:SS`)."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_parse_seconds)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_none_if_empty)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_none_if_empty)]
 OptionalText = Annotated[str | None, BeforeValidator(_none_if_empty)]
@@ -54,8 +65,8 @@ class CommonSettings(BaseSettings):
     database_url: SecretStr = SecretStr("postgresql://letuin@127.0.0.1:5432/letuin")
     database_pool_size: int = Field(10, ge=1, le=200)
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
-    redis_connect_timeout: timedelta = timedelta(milliseconds=250)
-    redis_timeout: timedelta = timedelta(milliseconds=500)
+    redis_connect_timeout: Duration = timedelta(milliseconds=250)
+    redis_timeout: Duration = timedelta(milliseconds=500)
     mongodb_url: OptionalSecret = None
     chroma_url: OptionalText = None
     smtp_url: OptionalSecret = None
@@ -70,9 +81,9 @@ class CommonSettings(BaseSettings):
     max_payload_bytes: int = Field(256 * 1024, ge=1024)
     max_result_bytes: int = Field(1024 * 1024, ge=1024)
     event_log_max_events: int = Field(10_000, ge=10)
-    event_log_retention: timedelta = timedelta(hours=1)
-    lease_duration: timedelta = timedelta(seconds=15)
-    heartbeat_interval: timedelta = timedelta(seconds=5)
+    event_log_retention: Duration = timedelta(hours=1)
+    lease_duration: Duration = timedelta(seconds=15)
+    heartbeat_interval: Duration = timedelta(seconds=5)
 
     @field_validator("log_level", mode="before")
     @classmethod
