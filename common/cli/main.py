@@ -1,0 +1,76 @@
+"""`letuin`: the entry point, the list of commands, and how errors are shown."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from common.cli.exits import EPILOG, CommandError, ExitCode
+from common.cli.lazy import LazyCommand, lazy_group
+from common.cli.output import error_console
+from common.errors import AppError
+
+COMMANDS = {
+    "up": LazyCommand("common.cli.up", "Run everything on this machine: servers, api and workers."),
+    "submit": LazyCommand("common.cli.submit", "Submit a job, and follow it if you like."),
+    "jobs": LazyCommand("common.cli.jobs", "Look at jobs, watch, cancel or retry them."),
+    "api": LazyCommand("common.cli.api", "Run the api process."),
+    "worker": LazyCommand("common.cli.worker", "Run worker processes, and start them again when they die."),
+    "migrate": LazyCommand("common.cli.migrate", "Bring the database to the newest (or a given) revision."),
+    "doctor": LazyCommand("common.cli.doctor", "Check every server and setting, and say how to mend them."),
+    "users": LazyCommand("common.cli.users", "Create users."),
+    "login": LazyCommand("common.cli.login", "Sign in, and keep the token for later commands."),
+}
+# Names instead of imports: the embedded servers are not needed to show their errors.
+_EXIT_CODES = {"already_running": ExitCode.ALREADY_RUNNING, "embedded_server": ExitCode.UNREACHABLE}
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"letuin {version('letuin')}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=lazy_group(COMMANDS),
+    name="letuin",
+    help="Letuin, an AI job backend: submit work, follow it live, run the servers and workers that do it.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _letuin(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; every expected error becomes a sentence and an exit code."""
+    try:
+        app(prog_name="letuin")
+    except AppError as error:
+        sys.exit(_report(error))
+
+
+def _report(error: AppError) -> int:
+    console = error_console()
+    console.print("[bold red]Error:[/]", end=" ")
+    console.print(error.message, markup=False, highlight=False)
+    details = error.details if isinstance(error, CommandError) else []
+    for line in details:
+        console.print(f"  {line}", markup=False, highlight=False)
+    if isinstance(error, CommandError):
+        return error.exit_code
+    return _EXIT_CODES.get(error.code, ExitCode.USAGE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Where text goes: answers to stdout, words about them to stderr; colours only on a terminal, never with NO_COLOR."""
+
+import json
+from typing import Any
+
+import typer
+from rich.console import Console
+
+
+def answer_console() -> Console:
+    """The console for what was asked for. Lines are wrapped only on a terminal."""
+    console = Console(highlight=False)
+    console.soft_wrap = not console.is_terminal
+    return console
+
+
+def error_console() -> Console:
+    """The console for progress, hints and errors."""
+    console = Console(stderr=True, highlight=False)
+    console.soft_wrap = not console.is_terminal
+    return console
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on one line of stdout."""
+    typer.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def printable(text: str) -> str:
+    """`text` without the control characters that could steer a terminal; line ends and tabs stay."""
+    return "".join(char for char in text if char in "\n\t" or (char.isprintable() or char == "\u200d"))

@@ -1,0 +1,102 @@
+"""What `letuin up` is going to do, decided and checked before anything starts."""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.cli.exits import CommandError, UnreachableError
+from common.cli.surroundings import load_settings
+from common.cli.worker_process import WorkerPlan, default_plans
+
+_HOST, _PORT = "127.0.0.1", "8000"
+_LAST_PORT = 65_535
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpPlan:
+    """Everything that `up` needs to know. `environ` is what every process gets, still without the servers' URLs."""
+
+    host: str
+    port: int
+    data_dir: Path
+    log_dir: Path
+    is_embedded: bool
+    workers: tuple[WorkerPlan, ...]
+    environ: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine finds the api."""
+        host = _ANYWHERE.get(self.host, f"[{self.host}]" if ":" in self.host else self.host)
+        return f"http://{host}:{self.port}"
+
+
+def make_plan(
+    environ: Mapping[str, str],
+    *,
+    host: str | None,
+    port: int | None,
+    workers: int,
+    concurrency: int | None,
+    data_dir: Path,
+    is_embedded: bool,
+) -> UpPlan:
+    """What is None comes from `environ`. Raises CommandError for settings that cannot be used, UnreachableError for a port that is taken."""
+    log_dir = _log_dir(environ, data_dir)
+    defaults = {"ENVIRONMENT": "development", "LOG_FILE_PATH": str(log_dir / "app.log")}
+    full = {**defaults, **environ, "DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"}
+    load_settings(full)
+    _make_log_dir(log_dir)
+    host = host or environ.get("API_HOST") or _HOST
+    return UpPlan(
+        host=host,
+        port=_claim_port(host, _parse_port(environ) if port is None else port),
+        data_dir=data_dir,
+        log_dir=log_dir,
+        is_embedded=is_embedded,
+        workers=tuple(default_plans(workers, concurrency)) if workers else (),
+        environ=full,
+    )
+
+
+def _log_dir(environ: Mapping[str, str], data_dir: Path) -> Path:
+    """Beside LOG_FILE_PATH; else `logs` beside a folder called `data`, and inside any other data folder."""
+    named = environ.get("LOG_FILE_PATH", "")
+    if named and named.lower() not in ("none", "null"):
+        return Path(named).absolute().parent
+    return data_dir.with_name("logs") if data_dir.name == "data" else data_dir / "logs"
+
+
+def _make_log_dir(log_dir: Path) -> None:
+    try:
+        log_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(
+            f"The log folder {log_dir} cannot be made ({error.strerror}): "
+            "make its parent writable, or set LOG_FILE_PATH to a file elsewhere."
+        ) from error
+
+
+def _parse_port(environ: Mapping[str, str]) -> int:
+    text = environ.get("API_PORT") or _PORT
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise CommandError(f"API_PORT must be a number up to {_LAST_PORT}.")
+    return int(text)
+
+
+def _claim_port(host: str, port: int) -> int:
+    """The port, or a free one for 0."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            probe.listen()
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise UnreachableError(
+            f"The api cannot listen on {host}:{port} ({error.strerror}): choose another port with --port, "
+            "or --port 0 for any free one."
+        ) from error

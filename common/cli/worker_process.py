@@ -1,0 +1,85 @@
+"""One supervised worker: a new incarnation at each start, and its lease released the moment it is gone."""
+
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from common.cli.surroundings import python_module
+from common.config import CommonSettings
+from common.database.session import create_engine, create_sessions
+from common.embedded.process import ProcessSpec
+from common.ids import new_id
+from common.queue.catalog import Catalog
+from common.queue.definition import QueueName
+from common.repository.worker import WorkerRepository
+
+_STOP_TIMEOUT = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerPlan:
+    """What one worker process does. `concurrency` None leaves it to the worker's own settings."""
+
+    name: str
+    queues: tuple[str, ...]
+    concurrency: int | None = None
+
+    def argv(self) -> list[str]:
+        """The command line of the worker itself."""
+        concurrency = [] if self.concurrency is None else ["--concurrency", str(self.concurrency)]
+        return python_module("worker.main", "--queues", ",".join(self.queues), *concurrency)
+
+
+def known_queues() -> list[str]:
+    """Every queue that a worker can serve: the named lanes first, then what further kinds use."""
+    lanes = [str(name) for name in QueueName]
+    return [*lanes, *(name for name in Catalog.load().queues() if name not in lanes)]
+
+
+def default_plans(processes: int, concurrency: int | None) -> list[WorkerPlan]:
+    """`processes` workers of each sort: the language model has its own, the other queues share one."""
+    shared = [name for name in known_queues() if name != QueueName.LLM]
+    lanes = {"worker": shared, "worker-llm": [str(QueueName.LLM)]}
+    return [plan for name, queues in lanes.items() for plan in multiply(name, queues, processes, concurrency)]
+
+
+def multiply(name: str, queues: Sequence[str], processes: int, concurrency: int | None) -> list[WorkerPlan]:
+    """The same worker `processes` times; numbered names when there are several."""
+    names = [name] if processes == 1 else [f"{name}-{number}" for number in range(1, processes + 1)]
+    return [WorkerPlan(name=each, queues=tuple(queues), concurrency=concurrency) for each in names]
+
+
+class WorkerProcess:
+    """The process of a plan, for a supervisor. `environ` is its whole environment."""
+
+    def __init__(self, plan: WorkerPlan, environ: Mapping[str, str], settings: CommonSettings) -> None:
+        self._plan = plan
+        self._environ = environ
+        self._settings = settings
+        self._incarnation: UUID = new_id()
+
+    def spec(self) -> ProcessSpec:
+        """How the supervisor runs it."""
+        return ProcessSpec(
+            name=self._plan.name,
+            argv=self._plan.argv(),
+            env=self._next_environment,
+            on_exit=self._release_lease,
+            stop_signal=signal.SIGTERM,
+            stop_timeout=_STOP_TIMEOUT,
+        )
+
+    def _next_environment(self) -> dict[str, str]:
+        self._incarnation = new_id()
+        return {**self._environ, "LETUIN_WORKER_ID": str(self._incarnation)}
+
+    async def _release_lease(self, _code: int) -> None:
+        # A fresh engine: deaths are rare, and a pool would hold connections for nothing.
+        engine = create_engine(self._settings, name="letuin supervisor")
+        try:
+            async with create_sessions(engine).begin() as db:
+                await WorkerRepository().release(db, self._incarnation)
+        finally:
+            await engine.dispose()
