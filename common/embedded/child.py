@@ -24,6 +24,7 @@ class Child:
         self._keeper: asyncio.Task[None] | None = None
         self._last_line = ""
         self._reported: Process | None = None
+        self._ready = asyncio.Event()
 
     @property
     def pid(self) -> int | None:
@@ -41,6 +42,10 @@ class Child:
             await self.stop()
             raise
         self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.spec.name}")
+
+    async def wait_ready(self) -> None:
+        """Returns when the process is ready, at once if it already is."""
+        await self._ready.wait()
 
     async def stop(self) -> None:
         """End the process: its stop signal, and SIGKILL to its group when `stop_timeout` is over."""
@@ -70,7 +75,7 @@ class Child:
     async def _wait_ready(self) -> None:
         """Poll `ready` while the process lives."""
         process, limit = self._process, self.spec.ready_timeout.total_seconds()
-        if process is None or self.spec.ready is None:
+        if process is None:
             return
         exited = asyncio.create_task(process.wait())
         probing = asyncio.create_task(self._probe())
@@ -82,6 +87,7 @@ class Child:
             if not probing.done():
                 raise EmbeddedServerError(self._problem(f"was not ready after {limit:g} s"))
             await probing
+            self._ready.set()
         finally:
             exited.cancel()
             probing.cancel()
@@ -109,6 +115,7 @@ class Child:
         backoff, since = _FIRST_BACKOFF, clock()
         while (process := self._process) is not None:
             code = await process.wait()
+            self._ready.clear()
             await self._report_exit(process, code)
             if not self.spec.restart:
                 self._sink(self.spec.name, f"ended with {code}")

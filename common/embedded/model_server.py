@@ -38,8 +38,8 @@ def _parameters(*, model: str, alias: str, port: int) -> xllamacpp.CommonParams:
 
 
 def _threads() -> int:
-    """Half of the processors this process may use: the workers and the databases live here too."""
-    return max(1, len(os.sched_getaffinity(0)) // 2)
+    """Half of the processors this process may use, at most four: a model this small gains nothing from more."""
+    return min(4, max(1, len(os.sched_getaffinity(0)) // 2))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -68,6 +68,10 @@ class Supervisor:
             if child.spec.name == name:
                 child.signal(number)
 
+    async def wait_ready(self, name: str) -> None:
+        """Returns when the named process is ready, for example again after it was killed."""
+        await asyncio.gather(*(child.wait_ready() for child in self._children() if child.spec.name == name))
+
     def _is_stopping(self) -> bool:
         return self._stop is not None
 
