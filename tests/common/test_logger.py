@@ -5,8 +5,6 @@ import json
 import logging
 import os
 import re
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -271,69 +269,6 @@ def test_configuring_again_replaces_the_first(start: Start, capsys: pytest.Captu
 def test_wrong_setting_is_named(start: Start, values: dict[str, str], words: str) -> None:
     with pytest.raises(InvalidError, match=words):
         start(**values)
-
-
-PROGRAM = """
-import os, sys
-from pathlib import Path
-from common.config import CommonSettings
-from common.logger import configure_logging, logger, shutdown_logging
-settings = CommonSettings(_env_file=None, environment="production", log_file_path=Path(sys.argv[1]))
-configure_logging(settings, process=sys.argv[2])
-logger.info("Started", pid=os.getpid())
-if len(sys.argv) > 3:
-    child = os.fork()
-    if child == 0:
-        logger.info("Child")
-        shutdown_logging()
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
-print("ready", flush=True)
-sys.stdin.read()
-"""
-
-
-def run(path: Path, process: str, *options: str) -> "subprocess.Popen[str]":
-    child = subprocess.Popen(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PROGRAM, str(path), process, *options],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-    assert child.stdout
-    assert child.stdout.readline() == "ready\n"
-    return child
-
-
-def test_each_process_has_a_file_of_its_own(tmp_path: Path) -> None:
-    path = tmp_path / "app.log"
-    children = [run(path, name) for name in ("api", "worker-default,LLM", "worker-default,LLM")]
-    for child in children:
-        child.communicate(timeout=20)
-
-    for child, name in zip(children, ("app.log", "worker-default-llm.log", "worker-default-llm-2.log"), strict=True):
-        (line,) = read_lines(tmp_path / name)
-        assert line["extra"] == {"pid": child.pid}
-
-
-def test_forked_child_neither_hangs_nor_loses_the_line(tmp_path: Path) -> None:
-    child = run(tmp_path / "app.log", "api", "fork")
-    child.communicate(timeout=20)
-
-    assert child.returncode == 0
-    assert [line["message"] for line in read_lines(tmp_path / "app.log")] == ["Started", "Child"]
-
-
-def test_full_disk_does_not_reach_the_caller(tmp_path: Path) -> None:
-    (tmp_path / "app.log").symlink_to("/dev/full")
-    child = run(tmp_path / "app.log", "api")
-    _, error = child.communicate(timeout=20)
-
-    assert child.returncode == 0
-    assert '"message": "Started"' in error
-    assert "No space left on device" in error
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,118 @@
+"""The rules that hold the packages apart and keep files small, checked rather than remembered."""
+
+import ast
+import re
+import subprocess
+import sys
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+from pydantic_settings import BaseSettings
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("api", "worker", "common", "migration", "tests")
+HEAVY = ("langchain", "langchain_core", "langchain_openai", "langchain_chroma", "langgraph", "chromadb", "openai")
+HEAVY_NATIVE = ("xllamacpp", "numpy", "onnxruntime")
+SETTINGS = (("common.config", "CommonSettings"), ("api.config", "ApiSettings"), ("worker.config", "WorkerSettings"))
+# The first release without a known advisory that concerns us.
+FLOORS = {"python-socketio": "5.14.0", "pyjwt": "2.12.0", "starlette": "0.49.1", "langchain-core": "1.2.5"}
+FORBIDDEN_CALLS = {"eval", "exec", "yaml.load", "os.system"}
+FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle"}
+
+
+def source_files() -> list[Path]:
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def run_python(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+    )
+
+
+def loaded_after(statement: str) -> set[str]:
+    """The top-level modules that a fresh interpreter holds after `statement`."""
+    found = run_python(
+        "-c", f"import sys\n{statement}\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    )
+    assert found.returncode == 0, found.stderr
+    return set(found.stdout.split())
+
+
+def test_import_contracts_hold() -> None:
+    found = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=100,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout
+
+
+def test_api_loads_no_heavy_library() -> None:
+    assert not loaded_after("import api.main") & {*HEAVY, *HEAVY_NATIVE}
+
+
+def test_command_line_answers_quickly_and_lightly() -> None:
+    statement = (
+        "import contextlib, io\nfrom common.cli.main import main\nsys.argv = ['letuin', '--help']\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n    main()"
+    )
+    started = time.perf_counter()
+    loaded = loaded_after(statement)
+    assert not loaded & {*HEAVY, *HEAVY_NATIVE, "sqlalchemy"}
+    assert time.perf_counter() - started < 10
+
+
+@pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_file_is_small_and_named_for_what_is_in_it(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= 300
+    assert not {"util", "utils", "helper", "helpers", "misc"} & set(path.relative_to(ROOT).with_suffix("").parts)
+
+
+@pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_file_runs_no_data(path: Path) -> None:
+    assert list(dangerous_uses(ast.parse(path.read_text("utf-8")))) == []
+
+
+def dangerous_uses(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in FORBIDDEN_CALLS:
+            yield f"line {node.lineno}: {ast.unparse(node.func)}"
+        if isinstance(node, ast.Import):
+            yield from (f"line {node.lineno}: {name.name}" for name in node.names if name.name in FORBIDDEN_MODULES)
+        if isinstance(node, ast.ImportFrom) and node.module in FORBIDDEN_MODULES:
+            yield f"line {node.lineno}: {node.module}"
+
+
+def test_scan_finds_what_it_looks_for() -> None:
+    tree = ast.parse(
+        "import pickle\nfrom marshal import loads\nyaml.load(x)\neval('1')\nre.compile('x')\nyaml.safe_load(x)"
+    )
+    assert len(list(dangerous_uses(tree))) == 4
+
+
+def test_every_setting_is_once_in_the_example_environment() -> None:
+    text = (ROOT / ".env.example").read_text("utf-8")
+    written = Counter(re.findall(r"^#?\s?([A-Z][A-Z0-9_]*)=", text, re.MULTILINE))
+    fields: set[str] = set()
+    for module, name in SETTINGS:
+        settings: type[BaseSettings] = getattr(import_module(module), name)
+        fields |= {str(field.alias or name).upper() for name, field in settings.model_fields.items()}
+
+    assert {name for name, count in written.items() if count > 1} == set()
+    assert fields - set(written) == set()
+
+
+def test_locked_versions_are_above_known_advisories() -> None:
+    lock = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))
+    locked = {package["name"]: Version(package["version"]) for package in lock["package"] if "version" in package}
+    assert {name: str(locked[name]) for name, floor in FLOORS.items() if locked[name] < Version(floor)} == {}
