@@ -50,6 +50,6 @@ def python_module(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def command_name(environ: Mapping[str, str]) -> str:
+def command_name() -> str:
     """How the person types this command: `uv run` does not leave it on the shell's PATH."""
-    return "uv run letuin" if "UV_RUN_RECURSION_DEPTH" in environ else "letuin"
+    return "uv run letuin" if "UV_RUN_RECURSION_DEPTH" in os.environ else "letuin"

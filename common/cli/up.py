@@ -22,11 +22,9 @@ app = typer.Typer(add_completion=False)
 def up(
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="Port of the api; 0 takes any free one. Default: API_PORT, or 8000."),
+        typer.Option(min=0, max=65535, help="Port of the api; 0 takes any. Default: API_PORT, or 8000."),
     ] = None,
-    host: Annotated[
-        str | None, typer.Option(help="Address the api listens on. Default: API_HOST, or 127.0.0.1.")
-    ] = None,
+    host: Annotated[str | None, typer.Option(help="Where the api listens. Default: API_HOST, or 127.0.0.1.")] = None,
     workers: Annotated[int, typer.Option(min=0, max=32, help="Worker processes of each sort.")] = 1,
     concurrency: Annotated[int | None, typer.Option(min=1, max=1000, help="Jobs at a time, per worker.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Data folder. Default: DATA_DIR, or data.")] = None,

@@ -43,7 +43,10 @@ def make_plan(
     data_dir: Path,
     is_embedded: bool,
 ) -> UpPlan:
-    """What is None comes from `environ`. Raises CommandError for settings that cannot be used, UnreachableError for a port that is taken."""
+    """What is None comes from `environ`.
+
+    Raises CommandError for settings that cannot be used, UnreachableError for a port that is taken.
+    """
     log_dir = _log_dir(environ, data_dir)
     defaults = {"ENVIRONMENT": "development", "LOG_FILE_PATH": str(log_dir / "app.log")}
     full = {**defaults, **environ, "DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"}

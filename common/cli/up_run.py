@@ -62,18 +62,18 @@ class Up:
             self._screen.step("Starting PostgreSQL and Redis")
         await self._stack.start()
         self._screen.done("PostgreSQL and Redis are ready")
-        environ = {**self._plan.environ, **self._stack.environment()}
-        self._screen.step("Bringing the database up to date")
-        await run(ProcessSpec(name="migrate", argv=python_module("common.cli.main", "migrate"), env=environ))
-        self._screen.done("The database is up to date")
         later = [self._announce(name) for name in self._stack.names if name not in _FIRST]
-        await gather_or_cancel(self._start_processes(environ, started), *later)
+        await gather_or_cancel(self._start_processes(started), *later)
 
     async def _announce(self, name: str) -> None:
         await self._stack.wait_ready(name)
         self._screen.done(f"{_TITLES.get(name, name)} is ready")
 
-    async def _start_processes(self, environ: dict[str, str], started: datetime) -> None:
+    async def _start_processes(self, started: datetime) -> None:
+        environ = {**self._plan.environ, **self._stack.environment()}
+        self._screen.step("Bringing the database up to date")
+        await run(ProcessSpec(name="migrate", argv=python_module("common.cli.main", "migrate"), env=environ))
+        self._screen.done("The database is up to date")
         settings = load_settings(environ)
         workers = [WorkerProcess(worker, environ, settings).spec() for worker in self._plan.workers]
         self._screen.step("Starting the api and the workers")

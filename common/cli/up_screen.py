@@ -49,7 +49,7 @@ class UpScreen:
     def show_summary(self, plan: UpPlan) -> None:
         """The panel of a running system."""
         self.quiet()
-        letuin = command_name(plan.environ)
+        letuin = command_name()
         # Other commands find the api by the data folder that they would use themselves.
         is_found = data_dir_of(read_environment()).absolute() == plan.data_dir
         at = "" if is_found else f"LETUIN_URL={shlex.quote(plan.url)} "

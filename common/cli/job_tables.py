@@ -1,0 +1,90 @@
+"""Jobs and kinds as tables."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from common.cli.api_client import Job
+from common.cli.output import printable
+from common.cli.payload import types_of
+
+_COLOURS = {
+    "queued": "yellow",
+    "running": "cyan",
+    "succeeded": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+    "expired": "magenta",
+}
+_TIMES = ("run_at", "created_at", "started_at", "finished_at")
+
+
+def job_table(jobs: Iterable[Job]) -> Table:
+    """One line a job."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("id", "kind", "status", "attempt", "created"):
+        table.add_column(name, no_wrap=True, overflow="ignore" if name == "id" else "ellipsis")
+    for job in jobs:
+        table.add_row(
+            job["id"], _text(job["kind"]), _status(job["status"]), str(job["attempt"]), _time(job["created_at"])
+        )
+    return table
+
+
+def job_details(job: Job) -> Table:
+    """Every field that has a value, one a line."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in job.items():
+        if value is None or value in ([], {}):
+            continue
+        table.add_row(name, _value(name, value))
+    return table
+
+
+def kind_table(kinds: Iterable[Mapping[str, Any]]) -> Table:
+    """One line a kind: its queue, its fields (`*` must be given) and what it does."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("kind", no_wrap=True)
+    table.add_column("queue", no_wrap=True)
+    table.add_column("fields", overflow="fold")
+    table.add_column("what it does", overflow="fold")
+    for kind in kinds:
+        summary = str(kind.get("description") or "").partition("\n")[0]
+        table.add_row(_text(kind["kind"]), _text(kind["queue"]), _fields(kind["payload_schema"]), _text(summary))
+    return table
+
+
+def _fields(schema: Mapping[str, Any]) -> str:
+    required = set(schema.get("required", []))
+    described = []
+    for name, field in schema.get("properties", {}).items():
+        types = "|".join(sorted(types_of(field, schema) - {"null"})) or "any"
+        described.append(f"{name}{'*' if name in required else ''}: {types}")
+    return _text("\n".join(described))
+
+
+def _value(name: str, value: Any) -> str:
+    if name == "status":
+        return _status(value)
+    if name in _TIMES:
+        return _time(value)
+    return _text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _status(status: str) -> str:
+    colour = _COLOURS.get(status, "white")
+    return f"[{colour}]{_text(status)}[/]"
+
+
+def _time(text: str) -> str:
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _text(value: object) -> str:
+    return escape(printable(str(value)))
