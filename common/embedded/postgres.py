@@ -105,7 +105,7 @@ async def _make_cluster(folder: Path, binaries: Path, identity: Identity | None)
 async def _has_database(url: str) -> bool:
     """True when the server answers and our database is there; makes it at the first start."""
     try:
-        connection = await asyncpg.connect(f"{url}/postgres", timeout=5)
+        connection = await asyncpg.connect(f"{url}/postgres", timeout=2)
     except (asyncpg.PostgresError, asyncpg.InterfaceError):
         return False
     try:

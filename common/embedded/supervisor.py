@@ -37,7 +37,7 @@ class Supervisor:
     async def start(self, *specs: ProcessSpec) -> None:
         """Start these processes side by side and return when all are ready; they stop before all earlier ones.
 
-        Raises EmbeddedServerError for the first that fails; the others stay until `stop`.
+        Raises EmbeddedServerError for the first that fails, which is forgotten; the others stay until `stop`.
         """
         if self._is_stopping():
             raise EmbeddedServerError("The supervisor is stopping; nothing new is started.")
@@ -47,9 +47,11 @@ class Supervisor:
         if self._is_stopping():
             # A stop that came while these were starting may have passed them by.
             await asyncio.gather(*(child.stop() for child in tier))
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        failed = [(child, error) for child, error in zip(tier, results, strict=True) if error is not None]
+        for child, _ in failed:
+            tier.remove(child)
+        for _, error in failed:
+            raise error
 
     async def stop(self) -> None:
         """End every process, the latest tier first. Every further call waits for the same end."""
