@@ -1,6 +1,6 @@
 """What a job handler may ask for. `worker/` implements these; tests fake them; nothing else is faked."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -51,11 +51,11 @@ class ChatChunk:
 class ChatModel(Protocol):
     """A conversation model."""
 
-    def stream(self, request: ChatRequest) -> AsyncIterator[ChatChunk]:
+    def stream(self, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
         """The answer in pieces.
 
         Raises `TransientError` (worth another attempt, also when the stream ends without a finish reason) or
-        `PermanentError` (a request the provider refuses). Closing the iterator stops the call.
+        `PermanentError` (a request the provider refuses). Closing the generator (`contextlib.aclosing`) stops the call.
         """
         ...
 

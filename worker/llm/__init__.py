@@ -1,0 +1,1 @@
+"""What `worker.llm_manager` is made of."""

@@ -1,0 +1,88 @@
+"""What a provider's failure means for the job: worth another attempt or not, told without secrets or prompts."""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+import openai
+from langchain_core.exceptions import ContextOverflowError
+
+from common.errors import JobError, PermanentError, TransientError
+from common.redaction import MASK, redact
+
+_LONGEST_WAIT = timedelta(days=1)
+_LONGEST_DETAIL = 200
+_SHORTEST_PRIVATE = 8
+_WORTH_REPEATING = frozenset({408, 409, 425, 429})
+_KEY_REFUSED = frozenset({401, 403})
+
+
+def translate(error: Exception, *, model: str, private: Sequence[str]) -> JobError:
+    """The job error for whatever came out of a call to `model`.
+
+    `private` are texts that must not appear in the message: the key and the conversation.
+    """
+    if isinstance(error, TimeoutError | openai.APITimeoutError):
+        return TransientError(f"{model} did not answer in time")
+    if isinstance(error, openai.APIConnectionError):
+        return TransientError(f"the connection to {model} failed or broke off")
+    if isinstance(error, ContextOverflowError):
+        return PermanentError(f"the conversation is longer than {model} can read")
+    if isinstance(error, openai.APIError):
+        return _refusal(error, model, private)
+    return TransientError(f"{model} sent an answer that cannot be read ({type(error).__name__})")
+
+
+def _refusal(error: openai.APIError, model: str, private: Sequence[str]) -> JobError:
+    status = _status_of(error)
+    if status is None:
+        return TransientError(f"{model} broke off with an error{_detail(error, private)}")
+    if status in _WORTH_REPEATING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
+        return TransientError(f"{model} answered {status}", retry_after=parse_retry_after(headers))
+    if status in _KEY_REFUSED:
+        return PermanentError(f"{model} answered {status}: check OPENAI_API_KEY and what it may use")
+    return PermanentError(f"{model} refused the request ({status}){_detail(error, private)}")
+
+
+def _status_of(error: openai.APIError) -> int | None:
+    """The HTTP status, also when it only came inside of a stream."""
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code
+    code = error.body.get("code") if isinstance(error.body, Mapping) else None
+    return code if isinstance(code, int) and code in HTTPStatus.__members__.values() else None
+
+
+def _detail(error: openai.APIError, private: Sequence[str]) -> str:
+    """The provider's own words, if it gave any, masked and cut."""
+    body = error.body.get("message") if isinstance(error.body, Mapping) else None
+    if not isinstance(body, str):
+        return ""
+    for text in private:
+        if len(text) >= _SHORTEST_PRIVATE:
+            body = body.replace(text, MASK)
+    words = " ".join(redact(body).split())
+    return f": {words[:_LONGEST_DETAIL]}" if words else ""
+
+
+def parse_retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    """When to come back, from `Retry-After` in seconds or as an HTTP date; None when it says nothing readable."""
+    value = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = _seconds_until(value)
+    if math.isnan(seconds):
+        return None
+    return timedelta(seconds=min(max(seconds, 0.0), _LONGEST_WAIT.total_seconds()))
+
+
+def _seconds_until(http_date: str) -> float:
+    try:
+        moment = parsedate_to_datetime(http_date)
+    except (ValueError, OverflowError):
+        return math.nan
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - datetime.now(UTC)).total_seconds()
