@@ -5,7 +5,7 @@ attempt travel with every entry: an append by an outdated attempt is refused, an
 under a new epoch, which tells clients that numbers before it are gone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -84,13 +84,17 @@ class Event(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """An event before the log numbered it. `attempt` is the fence of the writer."""
+    """An event before the log numbered it.
+
+    `attempt` is the fence of the writer; `ends_attempt` closes the log to everything else that this attempt writes.
+    """
 
     job_id: UUID
     owner_id: UUID
     type: str
     attempt: int
-    data: dict[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    ends_attempt: bool = False
     ts: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def halves(self) -> tuple[bytes, bytes]:
@@ -119,12 +123,13 @@ class EventPage:
 
 
 # KEYS: channel, then one stream per event. ARGV: new epoch, max length, ttl, idle ttl, then per event:
-# attempt, terminal (1; 2 opens an ended log again), head, tail. Returns the number given to each event, 0 where it was refused.
+# attempt, fence to keep, terminal (1; 2 opens an ended log again), head, tail.
+# Returns the number given to each event, 0 where it was refused.
 _APPEND = """
 local numbers, batch = {}, {}
 for i = 2, #KEYS do
-  local a = 4 + (i - 2) * 4
-  local attempt, terminal = tonumber(ARGV[a + 1]), ARGV[a + 2]
+  local a = 4 + (i - 2) * 5
+  local attempt, terminal = tonumber(ARGV[a + 1]), ARGV[a + 3]
   local seq, epoch, open = 0, ARGV[1], true
   local last = redis.call('XREVRANGE', KEYS[i], '+', '-', 'COUNT', 1)[1]
   if last then
@@ -134,8 +139,9 @@ for i = 2, #KEYS do
   end
   if open then
     seq = seq + 1
-    local json = ARGV[a + 3] .. epoch .. '","seq":' .. seq .. ARGV[a + 4]
-    redis.call('XADD', KEYS[i], 'MAXLEN', '~', ARGV[2], seq .. '-0', 'e', epoch, 'a', attempt, 't', terminal, 'j', json)
+    local json = ARGV[a + 4] .. epoch .. '","seq":' .. seq .. ARGV[a + 5]
+    redis.call('XADD', KEYS[i], 'MAXLEN', '~', ARGV[2], seq .. '-0',
+               'e', epoch, 'a', ARGV[a + 2], 't', terminal, 'j', json)
     redis.call('EXPIRE', KEYS[i], terminal == '1' and ARGV[3] or ARGV[4])
     batch[#batch + 1] = json
     numbers[#numbers + 1] = seq
@@ -171,7 +177,7 @@ class EventLog:
         keys = [self._keys.event_channel, *(self._keys.events(e.job_id) for e in events)]
         args: list[Any] = [token_hex(4), *self._limits]
         for event in events:
-            args += [event.attempt, _terminal_flag(event.type), *event.halves()]
+            args += [event.attempt, event.attempt + event.ends_attempt, _terminal_flag(event.type), *event.halves()]
         numbers: list[int] = await self._append(keys=keys, args=args)
         return numbers
 

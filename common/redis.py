@@ -26,7 +26,9 @@ def create_redis(settings: CommonSettings, *, blocking: bool = False) -> ArqRedi
         retry=Retry(NoBackoff(), 1),
         max_connections=200,
     )
-    return ArqRedis(connection_pool=pool, job_serializer=None, job_deserializer=None)
+    client = ArqRedis(pool)
+    client.auto_close_connection_pool = True  # the pool is this client's alone
+    return client
 
 
 @dataclass(frozen=True, slots=True)

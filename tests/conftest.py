@@ -1,0 +1,45 @@
+"""Starts the servers once, before xdist's workers, and ends them with the session."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.server_process import SERVERS
+
+pytest_plugins = ["tests.fixtures.stores", "tests.fixtures.provider"]
+
+_process = pytest.StashKey["subprocess.Popen[str]"]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if SERVERS in os.environ or config.option.collectonly:
+        return
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.fixtures.server_process"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parent.parent,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    config.stash[_process] = process
+    line = process.stdout.readline()
+    if not line:
+        raise pytest.UsageError("PostgreSQL and Valkey did not start; what they said stands above")
+    os.environ[SERVERS] = line
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    process = config.stash.get(_process, None)
+    if process is None:
+        return
+    del os.environ[SERVERS]
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.close()
+    process.wait(timeout=30)
+    process.stdout.close()

@@ -1,0 +1,76 @@
+"""Where a worker's next jobs come from: hints in Redis, or straight from PostgreSQL when there are none."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from time import monotonic
+from uuid import UUID
+
+from loguru import logger
+from redis import RedisError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from common.queue.hints import HintQueue, TakenHint
+from common.repository.attempt import AttemptRepository, ClaimedJob
+from worker.finisher import AWAY
+
+_BATCH = 200
+
+
+class Claimer:
+    """Claims batches of jobs for some queues, in the order given. An outage yields nothing and raises nothing."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        attempts: AttemptRepository,
+        hints: HintQueue,
+        queues: Sequence[str],
+        *,
+        redelivery: timedelta,
+        poll_interval: timedelta,
+    ) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._attempts = attempts
+        self._hints = hints
+        self._queues = list(queues)
+        self._redelivery = redelivery
+        self._poll_interval = poll_interval.total_seconds()
+        self._next_poll = 0.0
+        self._warned_at = float("-inf")
+
+    async def claim(self, worker_id: UUID, limit: int) -> list[ClaimedJob]:
+        """Up to `limit` jobs, each with its attempt raised and its lease set."""
+        limit = min(limit, _BATCH)
+        taken = await self._take(limit)
+        try:
+            if taken:
+                return await self._claim_hinted(worker_id, taken)
+            if monotonic() >= self._next_poll:
+                self._next_poll = monotonic() + self._poll_interval
+                async with self._engine.connect() as db:
+                    return await self._attempts.claim_next(db, worker_id, self._queues, limit)
+        except (*AWAY, DBAPIError) as error:
+            self._warn("PostgreSQL", error)
+        return []
+
+    async def _take(self, limit: int) -> list[TakenHint]:
+        try:
+            return await self._hints.take(self._queues, limit, redelivery=self._redelivery)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._warn("Redis", error)
+            return []
+
+    async def _claim_hinted(self, worker_id: UUID, taken: list[TakenHint]) -> list[ClaimedJob]:
+        async with self._engine.connect() as db:
+            jobs = await self._attempts.claim(db, worker_id, [hint.job_id for hint in taken])
+        try:
+            await self._hints.settle(taken)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._warn("Redis", error)
+        return jobs
+
+    def _warn(self, store: str, error: Exception) -> None:
+        if monotonic() - self._warned_at > 10:
+            self._warned_at = monotonic()
+            logger.warning("{} is away; the worker waits for it: {}", store, type(error).__name__)

@@ -1,0 +1,223 @@
+"""The worker: arq's `Worker` with its queue and key layout, where PostgreSQL decides what runs and what counts."""
+
+import asyncio
+from dataclasses import dataclass
+from signal import Signals
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from arq.connections import ArqRedis
+from arq.worker import Worker, func
+from loguru import logger
+from pydantic_core import from_json, to_json
+from redis import RedisError
+
+from common.events import EventType, NewEvent
+from common.queue.catalog import Catalog
+from common.redis import RedisKeys
+from common.repository.attempt import AttemptRepository, ClaimedJob
+from common.repository.worker import Heartbeat
+from worker.claimer import Claimer
+from worker.config import WorkerSettings
+from worker.event_writer import EventWriter
+from worker.finisher import AWAY, Finisher
+from worker.lease import LeaseKeeper
+from worker.runner import Runner, StopReason
+
+_PROGRESS_INTERVAL = 1.0
+
+
+@dataclass(slots=True)
+class Running:
+    """A job that this process runs now."""
+
+    job: ClaimedJob
+    worker_id: UUID
+    task: asyncio.Task[None]
+    stop_reason: StopReason | None = None
+
+
+class Engine(Worker):
+    """Claims in batches, runs each job as a task, and hands back what it cannot finish.
+
+    Of arq's worker it keeps the transport (queue names, key layout, health record, signals) and replaces what would
+    decide a job's fate: in-progress keys, tries, expiry, results and aborts.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        redis: ArqRedis,
+        keys: RedisKeys,
+        catalog: Catalog,
+        attempts: AttemptRepository,
+        claimer: Claimer,
+        runner: Runner,
+        finisher: Finisher,
+        events: EventWriter,
+    ) -> None:
+        queues = settings.worker_queues
+        super().__init__(
+            functions=[func(self.run_hint, name=kind.name) for kind in catalog.values() if kind.queue in queues],
+            queue_name=keys.queue(queues[0]),
+            redis_pool=redis,
+            handle_signals=False,
+            max_jobs=settings.worker_concurrency,
+            keep_result=0,
+            health_check_interval=30,
+            job_serializer=to_json,
+            job_deserializer=from_json,
+        )
+        self._attempts = attempts
+        self._claimer = claimer
+        self._runner = runner
+        self._finisher = finisher
+        self._events = events
+        self._poll_interval = settings.worker_poll_interval.total_seconds()
+        self._grace = settings.worker_drain_grace.total_seconds()
+        self._running: dict[UUID, Running] = {}
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._is_draining = False
+        self.lease: LeaseKeeper | None = None
+
+    @property
+    def free_slots(self) -> int:
+        return self.max_jobs - len(self._running)
+
+    async def main(self) -> None:
+        """Claim and run until told to stop, then drain."""
+        while not self._stopping.is_set():
+            claimed = await self._claim()
+            await self._record_health()
+            if not claimed:
+                await self._pause()
+        await self._drain()
+
+    async def run_hint(self, ctx: dict[Any, Any], job_id: str, dispatch_no: int) -> None:
+        """What a hint means, for a stock arq worker that reads it: claim this one row and run it."""
+        async with self._finisher.connect() as db:
+            jobs = await self._attempts.claim(db, self._lease.worker_id, [UUID(job_id)])
+        for job in jobs:
+            await self._start(job).task
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._wake.set()
+
+    def cancel(self, job_id: UUID) -> None:
+        """Stop one job, because its owner asked."""
+        self._stop_job(job_id, StopReason.CANCEL)
+
+    def on_beat(self, beat: Heartbeat) -> None:
+        """Cancels and drains that came with a heartbeat."""
+        self._is_draining = beat.is_draining
+        for job_id in beat.cancelling:
+            self.cancel(job_id)
+
+    def on_lost(self) -> None:
+        """Nothing that runs here counts any more."""
+        for job_id in list(self._running):
+            self._stop_job(job_id, StopReason.OUTDATED)
+
+    def stop(self, signum: Signals) -> None:
+        """Drain at the first call; at the second hand everything back now."""
+        if self._stopping.is_set():
+            self._grace = 0.0
+        logger.info("Stopping: signal={} running={}", signum.name, len(self._running))
+        self._stopping.set()
+        self._wake.set()
+
+    async def watch_lease(self) -> None:
+        """Stop external work before a lease that cannot be renewed ends; runs until cancelled."""
+        while True:
+            await asyncio.sleep(0.5)
+            if not self._lease.is_valid and self._running:
+                logger.warning("The lease is not sure any more; its jobs are handed back")
+                for job_id in list(self._running):
+                    self._stop_job(job_id, StopReason.DRAIN)
+
+    async def write_progress(self) -> None:
+        """Keep the newest progress on the rows, one statement a second for all jobs; runs until cancelled."""
+        while True:
+            await asyncio.sleep(_PROGRESS_INTERVAL)
+            await self._report(self._runner.progress.take())
+
+    @property
+    def _lease(self) -> LeaseKeeper:
+        assert self.lease is not None, "the lifespan sets the lease"
+        return self.lease
+
+    async def _claim(self) -> int:
+        if self.free_slots <= 0 or self._is_draining or not self._lease.is_valid:
+            return 0
+        jobs = await self._claimer.claim(self._lease.worker_id, self.free_slots)
+        for job in jobs:
+            self._start(job)
+        return len(jobs)
+
+    def _start(self, job: ClaimedJob) -> Running:
+        data = {"kind": job.kind, "attempt": job.attempt}
+        self._events.put(NewEvent(job.id, job.owner_id, EventType.STARTED, job.attempt, data))
+        task = asyncio.create_task(self._run(job, self._lease.worker_id), name=str(job.id))
+        entry = self._running[job.id] = Running(job, self._lease.worker_id, task)
+        return entry
+
+    async def _run(self, job: ClaimedJob, worker_id: UUID) -> None:
+        context = {"job_id": str(job.id), "kind": job.kind, "attempt": job.attempt, "request_id": job.request_id}
+        with logger.contextualize(**context):
+            started = monotonic()
+            try:
+                verdict = await self._runner.run(job, lambda: self._running[job.id].stop_reason)
+                await self._report(self._runner.progress.take_one(job.id))
+                if verdict is not None:
+                    await self._finisher.finish(worker_id, job, verdict)
+                    logger.info("Attempt ended: outcome={} seconds={:.3f}", verdict.outcome, monotonic() - started)
+                self.jobs_complete += 1
+            except Exception:
+                logger.exception("The attempt could not be finished; its lease will bring the job back")
+            finally:
+                del self._running[job.id]
+                self._wake.set()
+
+    async def _report(self, reports: list[tuple[UUID, int, dict[str, Any]]]) -> None:
+        if not reports:
+            return
+        try:
+            async with self._finisher.connect() as db:
+                current = await self._attempts.report_progress(db, reports)
+        except AWAY:
+            return
+        for job_id, _, _ in reports:
+            if job_id not in current:
+                self._stop_job(job_id, StopReason.OUTDATED)
+
+    def _stop_job(self, job_id: UUID, reason: StopReason) -> None:
+        entry = self._running.get(job_id)
+        if entry is not None and entry.stop_reason is None:
+            entry.stop_reason = reason
+            entry.task.cancel()
+
+    async def _pause(self) -> None:
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(self._poll_interval):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _drain(self) -> None:
+        deadline = monotonic() + self._grace
+        while self._running and monotonic() < min(deadline, monotonic() + self._grace):
+            await asyncio.wait([entry.task for entry in self._running.values()], timeout=0.2)
+        for job_id in list(self._running):
+            self._stop_job(job_id, StopReason.DRAIN)
+        if tasks := [entry.task for entry in self._running.values()]:
+            await asyncio.wait(tasks, timeout=5)
+
+    async def _record_health(self) -> None:
+        try:
+            await self.heart_beat()
+        except (RedisError, OSError, TimeoutError):
+            return

@@ -1,0 +1,120 @@
+"""Ends of attempts: grouped into one statement, then told to Redis. The row decides which ends count."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from loguru import logger
+from pydantic_core import from_json
+from redis import RedisError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from common.events import EventType, NewEvent
+from common.queue.group_commit import GroupCommit
+from common.queue.hints import Hint, HintQueue
+from common.queue.status import ErrorCode, JobStatus
+from common.repository.attempt import AttemptRepository, ClaimedJob, Ended, Verdict
+from worker import verdicts
+
+AWAY = (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError)
+_INLINE_RESULT = 32 * 1024
+_TYPES = {
+    JobStatus.QUEUED: EventType.RETRYING,
+    JobStatus.SUCCEEDED: EventType.SUCCEEDED,
+    JobStatus.FAILED: EventType.FAILED,
+    JobStatus.CANCELLED: EventType.CANCELLED,
+}
+
+
+class Finisher:
+    """Writes verdicts. A verdict that the row refuses is dropped and counted: its attempt is outdated."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        attempts: AttemptRepository,
+        hints: HintQueue,
+        put: Callable[[NewEvent], None],
+    ) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._attempts = attempts
+        self._hints = hints
+        self._put = put
+        self._writes = GroupCommit(self._write)
+        self.stale_writes = 0
+
+    def connect(self) -> AsyncConnection:
+        """A connection on which every statement is its own transaction."""
+        return self._engine.connect()
+
+    async def finish(self, worker_id: UUID, job: ClaimedJob, verdict: Verdict) -> None:
+        """Write one end and tell the listeners. Waits out a database that is away; the caller may cancel."""
+        while True:
+            try:
+                accepted, ended = await self._writes.submit((worker_id, job, verdict))
+                break
+            except AWAY as error:
+                logger.warning("PostgreSQL is away; the end of the attempt waits: {}", type(error).__name__)
+                await asyncio.sleep(0.5)
+            except DBAPIError:
+                message = "the result cannot be stored; it holds text that PostgreSQL does not accept"
+                verdict = verdicts.failed(job, ErrorCode.INVALID_RESULT, message)
+        if ended is None:
+            self.stale_writes += 1
+            logger.warning("Outdated attempt; its end was refused")
+            return
+        await self._tell(job, accepted, ended)
+
+    async def _write(self, entries: Sequence[tuple[UUID, ClaimedJob, Verdict]]) -> list[tuple[Verdict, Ended | None]]:
+        final = [verdict for _, _, verdict in entries]
+        async with self.connect() as db:
+            ended: dict[UUID, Ended] = {}
+            for worker_id in {worker_id for worker_id, _, _ in entries}:
+                mine = [verdict for owner, _, verdict in entries if owner == worker_id]
+                ended |= await self._attempts.finish(db, worker_id, mine)
+            if len(ended) < len(entries):
+                await self._settle_refused(db, entries, final, ended)
+        return [(verdict, ended.get(verdict.job_id)) for verdict in final]
+
+    async def _settle_refused(
+        self,
+        db: AsyncConnection,
+        entries: Sequence[tuple[UUID, ClaimedJob, Verdict]],
+        final: list[Verdict],
+        ended: dict[UUID, Ended],
+    ) -> None:
+        """A cancel that came first turns the end into `cancelled`; an earlier write of ours counts."""
+        for index, (worker_id, job, verdict) in enumerate(entries):
+            if job.id in ended:
+                continue
+            look = (await self._attempts.look_at_refused(db, worker_id, [verdict])).get(job.id)
+            if look is None:
+                continue
+            if look.already_recorded is not None:
+                ended[job.id] = look.already_recorded
+            elif look.is_cancelling and verdict.status is not JobStatus.CANCELLED:
+                final[index] = verdicts.cancelled(job)
+                ended |= await self._attempts.finish(db, worker_id, [final[index]])
+
+    async def _tell(self, job: ClaimedJob, verdict: Verdict, ended: Ended) -> None:
+        is_queued = verdict.status is JobStatus.QUEUED
+        data = _event_data(job, verdict, ended)
+        self._put(NewEvent(job.id, job.owner_id, _TYPES[verdict.status], job.attempt, data, ends_attempt=is_queued))
+        if is_queued:
+            try:
+                await self._hints.enqueue([Hint(job.id, job.kind, job.queue, ended.run_at, ended.dispatch_no)])
+            except (RedisError, OSError, TimeoutError):
+                logger.debug("Redis is away; the dispatcher will see to the next attempt")
+
+
+def _event_data(job: ClaimedJob, verdict: Verdict, ended: Ended) -> dict[str, Any]:
+    if verdict.status is JobStatus.QUEUED:
+        return {"reason": verdict.outcome, "run_at": ended.run_at, "error": verdict.error}
+    if verdict.status is not JobStatus.SUCCEEDED:
+        return {"error": verdict.error}
+    if verdict.result is None or len(verdict.result) > _INLINE_RESULT:
+        return {"result_url": f"/api/v1/jobs/{job.id}"}
+    return {"result": from_json(verdict.result)}

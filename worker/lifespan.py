@@ -1,0 +1,71 @@
+"""Opens what a worker built, keeps its background loops running, and closes everything in reverse order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from loguru import logger
+
+from common.ids import new_id
+from common.lock import configure_redis_lock
+from worker.config import WorkerSettings
+from worker.container import WorkerContainer
+from worker.engine import Engine
+from worker.lease import LeaseKeeper
+
+
+@asynccontextmanager
+async def lifespan(settings: WorkerSettings) -> AsyncIterator[Engine]:
+    """A worker that is registered and may claim; after the block its lease and connections are given back."""
+    container = WorkerContainer(settings=settings)
+    engine: Engine = container.engine_worker()
+    configure_redis_lock(container.redis())
+    keeper = LeaseKeeper(
+        settings,
+        container.workers(),
+        worker_id=settings.letuin_worker_id or new_id(),
+        queues=settings.worker_queues,
+        concurrency=settings.worker_concurrency,
+        on_beat=engine.on_beat,
+        on_lost=engine.on_lost,
+    )
+    engine.lease = keeper
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(container.engine().dispose)
+        stack.push_async_callback(container.redis().aclose)
+        stack.push_async_callback(container.listener_redis().aclose)
+        stack.push_async_callback(keeper.stop)
+        stack.push_async_callback(_close_events, container)
+        await keeper.start()
+        loops = {
+            "signals": container.signals().run(lambda: keeper.worker_id),
+            "reconciler": container.reconciler().run(keeper),
+            "lease": engine.watch_lease(),
+            "progress": engine.write_progress(),
+        }
+        for name, loop in loops.items():
+            _start_loop(stack, name, loop)
+        yield engine
+
+
+async def _close_events(container: WorkerContainer) -> None:
+    writer = container.event_writer()
+    await writer.drain(2)
+    await writer.close()
+
+
+def _start_loop(stack: AsyncExitStack, name: str, loop: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(loop, name=name)
+    task.add_done_callback(_log_death)
+    stack.push_async_callback(_stop_loop, task)
+
+
+def _log_death(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.opt(exception=error).critical("A loop of the worker ended: loop={}", task.get_name())
+
+
+async def _stop_loop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])

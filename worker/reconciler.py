@@ -1,0 +1,148 @@
+"""Makes Redis agree with the rows and takes the jobs of dead workers back. Every worker can lead; one does."""
+
+import asyncio
+from datetime import timedelta
+from secrets import token_hex
+from time import monotonic
+
+from arq.connections import ArqRedis
+from loguru import logger
+from redis import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from common.database.session import Sessions
+from common.errors import LockLostError
+from common.events import EventType, NewEvent
+from common.lock import RedisLock
+from common.queue.hints import Hint, HintQueue
+from common.queue.status import JobStatus
+from common.redis import RedisKeys
+from common.repository.upkeep import MovedJob, UpkeepRepository
+from worker.event_writer import EventWriter
+from worker.lease import LeaseKeeper
+
+_LOCK = "reconciler"
+_LOCK_SECONDS = 5.0
+_TICK = 0.5
+_BATCH = 500
+_TYPES = {
+    JobStatus.QUEUED: EventType.RETRYING,
+    JobStatus.FAILED: EventType.FAILED,
+    JobStatus.CANCELLED: EventType.CANCELLED,
+    JobStatus.EXPIRED: EventType.EXPIRED,
+}
+
+
+class Reconciler:
+    """The leader's loop. The lock only saves work: guards and SKIP LOCKED keep two leaders correct."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        upkeep: UpkeepRepository,
+        redis: ArqRedis,
+        keys: RedisKeys,
+        lock: RedisLock,
+        hints: HintQueue,
+        events: EventWriter,
+        *,
+        max_crashes: int,
+        lease: timedelta,
+    ) -> None:
+        self._sessions = sessions
+        self._upkeep = upkeep
+        self._redis = redis
+        self._keys = keys
+        self._lock = lock
+        self._hints = hints
+        self._events = events
+        self._max_crashes = max_crashes
+        self._grace = lease.total_seconds()
+        self._silent_until = 0.0
+
+    async def run(self, keeper: LeaseKeeper) -> None:
+        """Lead whenever the lock is free, until cancelled. With Redis away everybody does the work."""
+        while True:
+            try:
+                async with self._lock.lock(_LOCK, ttl=_LOCK_SECONDS, auto_renew=True) as acquired:
+                    while acquired:
+                        await self._try_tick(keeper)
+                        await asyncio.sleep(_TICK)
+            except LockLostError:
+                logger.info("Another worker leads now")
+            except (RedisError, OSError, TimeoutError):
+                await self._try_tick(keeper)
+            await asyncio.sleep(_TICK)
+
+    async def _try_tick(self, keeper: LeaseKeeper) -> None:
+        if not keeper.is_valid:
+            return
+        try:
+            await self.tick(may_end_leases=keeper.healthy_for > self._grace)
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            self._warn("PostgreSQL is away; upkeep waits: {}", error)
+
+    async def tick(self, *, may_end_leases: bool) -> None:
+        """One round. Leases of others may end only when our own contact with the database had no gap."""
+        await self._check_broker()
+        async with self._sessions.begin() as db:
+            if may_end_leases and (dead := await self._upkeep.end_expired_leases(db)):
+                logger.warning("Workers lost their lease: count={}", len(dead))
+            reaped = await self._upkeep.reap(db, limit=_BATCH, max_crashes=self._max_crashes)
+            moved = reaped + await self._upkeep.expire(db, limit=_BATCH)
+        for job in moved:
+            self._tell(job)
+        await self._publish([_hint(job) for job in reaped if job.status is JobStatus.QUEUED])
+        await self._dispatch()
+
+    async def _check_broker(self) -> None:
+        """A missing epoch means that Redis lost its memory: every waiting row is dispatched again."""
+        try:
+            is_new = await self._redis.set(self._keys.broker_epoch, token_hex(8), nx=True)
+        except (RedisError, OSError, TimeoutError):
+            return
+        if is_new:
+            try:
+                async with self._sessions.begin() as db:
+                    count = await self._upkeep.dispatch_all(db)
+            except BaseException:
+                await self._redis.delete(self._keys.broker_epoch)
+                raise
+            if count:
+                logger.warning("Redis was empty; waiting jobs are dispatched again: count={}", count)
+
+    async def _dispatch(self) -> None:
+        """Publish first, mark second: the failure mode is a double hint."""
+        while True:
+            async with self._sessions.begin() as db:
+                due = await self._upkeep.lock_due(db, limit=_BATCH)
+                if not due:
+                    return
+                hints = [Hint(job.id, job.kind, job.queue, job.rank_at, job.dispatch_no) for job in due]
+                if not await self._publish(hints):
+                    return
+                await self._upkeep.mark_dispatched(db, [job.id for job in due])
+
+    async def _publish(self, hints: list[Hint]) -> bool:
+        try:
+            if hints:
+                await self._hints.enqueue(hints)
+            return True
+        except (RedisError, OSError, TimeoutError) as error:
+            self._warn("Redis is away; workers claim from PostgreSQL: {}", error)
+            return False
+
+    def _tell(self, job: MovedJob) -> None:
+        is_queued = job.status is JobStatus.QUEUED
+        data = {"reason": "crashed", "run_at": job.run_at} if is_queued else {"error": job.error}
+        event = NewEvent(job.id, job.owner_id, _TYPES[job.status], job.attempt, data, ends_attempt=is_queued)
+        self._events.put(event)
+
+    def _warn(self, message: str, error: Exception) -> None:
+        if monotonic() >= self._silent_until:
+            self._silent_until = monotonic() + 10
+            logger.warning(message, type(error).__name__)
+
+
+def _hint(job: MovedJob) -> Hint:
+    return Hint(job.id, job.kind, job.queue, job.run_at, job.dispatch_no)

@@ -1,0 +1,103 @@
+"""One attempt: validate the payload, run the handler under its timeout, turn what happened into a verdict."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from enum import StrEnum
+
+from loguru import logger
+from pydantic import BaseModel, ValidationError
+
+from common.events import NewEvent
+from common.ports import Ports
+from common.queue.catalog import Catalog
+from common.queue.context import JobContext
+from common.queue.definition import AnyJobKind
+from common.queue.status import ErrorCode
+from common.repository.attempt import ClaimedJob, Verdict
+from worker import verdicts
+from worker.reporter import AttemptReporter, ProgressBook
+
+
+class StopReason(StrEnum):
+    """Why a running attempt was told to stop."""
+
+    CANCEL = "cancel"
+    DRAIN = "drain"
+    OUTDATED = "outdated"
+
+
+class Runner:
+    """Runs attempts; knows neither Redis nor PostgreSQL."""
+
+    def __init__(self, catalog: Catalog, ports: Ports, put: Callable[[NewEvent], None], max_result_bytes: int) -> None:
+        self._catalog = catalog
+        self._ports = ports
+        self._put = put
+        self._max_result_bytes = max_result_bytes
+        self.progress = ProgressBook()
+
+    async def run(self, job: ClaimedJob, stop_reason: Callable[[], StopReason | None]) -> Verdict | None:
+        """The verdict on one attempt; None when it is outdated and nothing may be written.
+
+        `stop_reason` tells, when the task is cancelled from outside, why.
+        """
+        kind = self._catalog.get(job.kind)
+        if kind is None:
+            logger.warning("Kind is unknown to this worker: kind={}", job.kind)
+            return verdicts.unknown_kind(job)
+        try:
+            payload = kind.payload.model_validate_json(job.payload)
+        except ValidationError as error:
+            return verdicts.invalid_payload(job, error)
+        reporter = AttemptReporter(job, self._put, self.progress)
+        try:
+            return await self._attempt(job, kind, payload, reporter)
+        except asyncio.CancelledError:
+            return _stopped(job, stop_reason())
+        finally:
+            reporter.close()
+
+    async def _attempt(
+        self, job: ClaimedJob, kind: AnyJobKind, payload: BaseModel, reporter: AttemptReporter
+    ) -> Verdict:
+        context = JobContext(
+            job_id=job.id,
+            kind=job.kind,
+            attempt=job.attempt,
+            tenant_id=job.tenant_id,
+            owner_id=job.owner_id,
+            deadline=job.started_at + job.timeout,
+            ports=self._ports,
+            events=reporter,
+            request_id=job.request_id,
+        )
+        try:
+            async with asyncio.timeout(job.timeout.total_seconds()) as scope:
+                result = await kind.handler(context, payload)
+        except TimeoutError as error:
+            return verdicts.timed_out(job, kind) if scope.expired() else verdicts.from_error(job, kind, error)
+        except Exception as error:
+            logger.opt(exception=True).info("Attempt raised: error={}", type(error).__name__)
+            return verdicts.from_error(job, kind, error)
+        return self._check_result(job, kind, result)
+
+    def _check_result(self, job: ClaimedJob, kind: AnyJobKind, result: object) -> Verdict:
+        if not isinstance(result, kind.result):
+            message = f"the handler returned {type(result).__name__} instead of {kind.result.__name__}"
+            return verdicts.failed(job, ErrorCode.INVALID_RESULT, message)
+        text: str = result.model_dump_json()
+        if len(text) > self._max_result_bytes:
+            message = f"the result has {len(text)} characters; MAX_RESULT_BYTES allows {self._max_result_bytes}"
+            return verdicts.failed(job, ErrorCode.RESULT_TOO_LARGE, message)
+        return verdicts.succeeded(job, text)
+
+
+def _stopped(job: ClaimedJob, reason: StopReason | None) -> Verdict | None:
+    match reason:
+        case StopReason.CANCEL:
+            return verdicts.cancelled(job)
+        case StopReason.OUTDATED:
+            return None
+        case _:
+            return verdicts.released(job, "drained", delay=timedelta(0))
