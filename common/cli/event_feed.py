@@ -1,7 +1,7 @@
 """The events of one job as they happen: pushed over Socket.IO, or found by asking again when there is no socket."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 
@@ -20,7 +20,7 @@ _POLL_PAUSE, _FIRST_PATIENCE, _PATIENCE, _TRIES = 0.5, 1.0, 5.0, 6
 Event = dict[str, Any]
 
 
-async def follow(client: ApiClient, job_id: str) -> AsyncIterator[Event]:
+async def follow(client: ApiClient, job_id: str) -> AsyncGenerator[Event]:
     """The job's events from its first, `{type, attempt, data, …}`; the last one is terminal.
 
     Raises what ApiClient raises. An api that restarts meanwhile is waited for, about half a minute.
@@ -86,7 +86,7 @@ class _LiveEvents:
             self.queue.put_nowait(event)
 
 
-async def _pushed(client: ApiClient, job_id: str, live: _LiveEvents) -> AsyncIterator[Event]:
+async def _pushed(client: ApiClient, job_id: str, live: _LiveEvents) -> AsyncGenerator[Event]:
     patience, failures = _FIRST_PATIENCE, 0
     while True:
         try:
@@ -108,7 +108,7 @@ async def _pushed(client: ApiClient, job_id: str, live: _LiveEvents) -> AsyncIte
             yield _terminal(event["data"])
 
 
-async def _polled(client: ApiClient, job_id: str) -> AsyncIterator[Event]:
+async def _polled(client: ApiClient, job_id: str) -> AsyncGenerator[Event]:
     seen: object = None
     while (job := await client.job(job_id))["status"] not in TERMINAL:
         if job.get("progress") and job["progress"] != seen:

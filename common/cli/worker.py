@@ -22,7 +22,10 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def worker(
     queues: Annotated[
-        str | None, typer.Option("--queues", "-q", metavar="A,B", help="Queues to serve, in order. Default: all.")
+        str | None,
+        typer.Option(
+            "--queues", "-q", metavar="A,B", help="Queues to serve, in order. Default: WORKER_QUEUES, or all."
+        ),
     ] = None,
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", "-c", min=1, max=1000, help="Jobs at a time, per process.")
@@ -33,8 +36,8 @@ def worker(
     ] = True,
 ) -> None:
     """Run worker processes, and start them again when they die."""
-    chosen = _parse_queues(queues)
     environ = {**read_surroundings(), "PYTHONUNBUFFERED": "1"}
+    chosen = _parse_queues(queues or environ.get("WORKER_QUEUES"))
     settings = load_settings(environ)
     plans = multiply("worker", chosen, processes, concurrency)
     if not supervisor:

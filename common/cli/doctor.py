@@ -1,0 +1,95 @@
+"""`letuin doctor`: is everything there, and what to do where it is not."""
+
+import asyncio
+from collections.abc import Mapping
+
+import typer
+from rich.console import Console
+
+from common.cli.checks import (
+    Check,
+    Finding,
+    Verdict,
+    check_api,
+    check_chroma,
+    check_mongo,
+    check_postgres,
+    check_redis,
+    check_smtp,
+    model_check,
+    run_check,
+)
+from common.cli.exits import ExitCode
+from common.cli.options import JsonOption, UrlOption
+from common.cli.output import answer_console, print_json
+from common.cli.setting_checks import check_settings
+from common.cli.surroundings import read_surroundings
+from common.cli.target import find_target
+from common.config import CommonSettings
+
+app = typer.Typer(add_completion=False)
+_STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
+_NEEDED: Mapping[str, Check] = {"DATABASE_URL": check_postgres, "REDIS_URL": check_redis}
+_OPTIONAL: Mapping[str, Check] = {"MONGODB_URL": check_mongo, "CHROMA_URL": check_chroma, "SMTP_URL": check_smtp}
+_OPENAI = "https://api.openai.com/v1"
+
+
+@app.command()
+def doctor(as_json: JsonOption = False, url: UrlOption = None) -> None:
+    """Check every server and setting, and say how to mend them.
+
+    Exit code 1 when something that is needed fails.
+    """
+    environ = read_surroundings()
+    findings = dict(check_settings(environ))
+    findings |= asyncio.run(_check_servers(environ, find_target(url).url))
+    if as_json:
+        print_json(
+            [{"check": name, "verdict": f.verdict, "detail": f.detail, "mend": f.mend} for name, f in findings.items()]
+        )
+    else:
+        _print(answer_console(), findings)
+    is_failed = any(finding.verdict is Verdict.FAIL for finding in findings.values())
+    raise typer.Exit(ExitCode.FAILED if is_failed else ExitCode.OK)
+
+
+async def _check_servers(environ: Mapping[str, str], api_url: str) -> dict[str, Finding]:
+    """All at once; the findings in the order of this list."""
+    pending: dict[str, tuple[Check, str]] = {}
+    for variable, check in _NEEDED.items():
+        default = CommonSettings.model_fields[variable.lower()].default.get_secret_value()
+        pending[variable] = (check, environ.get(variable) or default)
+    for variable, check in _OPTIONAL.items():
+        if environ.get(variable):
+            pending[variable] = (check, environ[variable])
+    if model := _model_endpoint(environ):
+        pending["model"] = model
+    pending["api"] = (check_api, api_url)
+    found = await asyncio.gather(*(run_check(check, url, variable=name) for name, (check, url) in pending.items()))
+    findings = dict(zip(pending, found, strict=True))
+    for variable in (*_OPTIONAL, "model"):
+        findings.setdefault(variable, Finding(Verdict.WARN, "not set; jobs that need it fail", _advice(variable)))
+    return findings
+
+
+def _model_endpoint(environ: Mapping[str, str]) -> tuple[Check, str] | None:
+    key = environ.get("OPENAI_API_KEY") or None
+    if key or environ.get("OPENAI_BASE_URL"):
+        return model_check(key), environ.get("OPENAI_BASE_URL") or _OPENAI
+    local = environ.get("LOCAL_MODEL_URL")
+    return (model_check(None), local) if local else None
+
+
+def _advice(variable: str) -> str:
+    name = "OPENAI_API_KEY or LOCAL_MODEL_URL" if variable == "model" else variable
+    return f"set {name}, or start `letuin up`"
+
+
+def _print(console: Console, findings: Mapping[str, Finding]) -> None:
+    width = max(len(name) for name in findings)
+    for name, finding in findings.items():
+        style = _STYLES[finding.verdict]
+        console.print(f"[{style}]{finding.verdict:<4}[/]  {name:<{width}}  ", end="")
+        console.print(finding.detail, markup=False)
+        if finding.mend and finding.verdict is not Verdict.OK:
+            console.print(f"      {'':<{width}}  → {finding.mend}", style="dim", markup=False)
