@@ -7,7 +7,6 @@ from common.repository.attempt import AttemptRepository
 from common.repository.upkeep import UpkeepRepository
 from common.repository.worker import WorkerRepository
 from worker.claimer import Claimer
-from worker.config import WorkerSettings
 from worker.engine import Engine
 from worker.event_writer import EventWriter
 from worker.finisher import Finisher
@@ -18,14 +17,12 @@ from worker.signals import SignalListener
 
 
 class WorkerContainer(CommonContainer):
-    """Synchronous singletons; `lifespan.py` opens and closes what needs it."""
-
-    settings = providers.Dependency(instance_of=WorkerSettings)
+    """Synchronous singletons over `WorkerSettings`; `lifespan.py` opens and closes what needs it."""
 
     attempts = providers.Singleton(AttemptRepository)
     workers = providers.Singleton(WorkerRepository)
     upkeep = providers.Singleton(UpkeepRepository)
-    ports = providers.Singleton(WorkerPorts, settings)
+    ports = providers.Singleton(WorkerPorts, CommonContainer.settings)
     event_writer = providers.Singleton(EventWriter, CommonContainer.events)
     finisher = providers.Singleton(
         Finisher, CommonContainer.engine, attempts, CommonContainer.hints, event_writer.provided.put
@@ -35,20 +32,20 @@ class WorkerContainer(CommonContainer):
         CommonContainer.catalog,
         ports,
         event_writer.provided.put,
-        settings.provided.max_result_bytes,
+        CommonContainer.settings.provided.max_result_bytes,
     )
     claimer = providers.Singleton(
         Claimer,
         CommonContainer.engine,
         attempts,
         CommonContainer.hints,
-        settings.provided.worker_queues,
-        redelivery=settings.provided.hint_redelivery,
-        poll_interval=settings.provided.worker_poll_interval,
+        CommonContainer.settings.provided.worker_queues,
+        redelivery=CommonContainer.settings.provided.hint_redelivery,
+        poll_interval=CommonContainer.settings.provided.worker_poll_interval,
     )
     engine_worker = providers.Singleton(
         Engine,
-        settings,
+        CommonContainer.settings,
         CommonContainer.redis,
         CommonContainer.keys,
         CommonContainer.catalog,
@@ -67,14 +64,14 @@ class WorkerContainer(CommonContainer):
         CommonContainer.lock,
         CommonContainer.hints,
         event_writer,
-        max_crashes=settings.provided.max_crashes,
-        lease=settings.provided.lease_duration,
+        max_crashes=CommonContainer.settings.provided.max_crashes,
+        lease=CommonContainer.settings.provided.lease_duration,
     )
     signals = providers.Singleton(
         SignalListener,
         CommonContainer.listener_redis,
         CommonContainer.keys,
-        settings.provided.worker_queues,
+        CommonContainer.settings.provided.worker_queues,
         on_wake=engine_worker.provided.wake,
         on_cancel=engine_worker.provided.cancel,
     )

@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from signal import Signals
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -121,11 +120,11 @@ class Engine(Worker):
         for job_id in list(self._running):
             self._stop_job(job_id, StopReason.OUTDATED)
 
-    def stop(self, signum: Signals) -> None:
+    def request_stop(self) -> None:
         """Drain at the first call; at the second hand everything back now."""
         if self._stopping.is_set():
             self._grace = 0.0
-        logger.info("Stopping: signal={} running={}", signum.name, len(self._running))
+        logger.info("Stopping: running={}", len(self._running))
         self._stopping.set()
         self._wake.set()
 

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import signal
 import sys
-from functools import partial
 
 import uvloop
 from loguru import logger
@@ -22,7 +21,7 @@ async def serve(settings: WorkerSettings) -> None:
     async with lifespan(settings) as engine:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signum, partial(engine.stop, signum))
+            loop.add_signal_handler(signum, engine.request_stop)
         logger.info("Worker ready: queues={} concurrency={}", ",".join(settings.worker_queues), engine.max_jobs)
         await run_until_stopped(engine)
     logger.info("Worker stopped")
