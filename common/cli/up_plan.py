@@ -48,7 +48,12 @@ def make_plan(
     Raises CommandError for settings that cannot be used, UnreachableError for a port that is taken.
     """
     log_dir = _log_dir(environ, data_dir)
-    defaults = {"ENVIRONMENT": "development", "LOG_FILE_PATH": str(log_dir / "app.log")}
+    defaults = {
+        "ENVIRONMENT": "development",
+        "LOG_FILE_PATH": str(log_dir / "app.log"),
+        # A person waits for the end of Ctrl-C; what is not done by then is run again.
+        "WORKER_DRAIN_GRACE": "3",
+    }
     full = {**defaults, **environ, "DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"}
     load_settings(full)
     _make_log_dir(log_dir)

@@ -15,7 +15,7 @@ from common.queue.catalog import Catalog
 from common.queue.definition import QueueName
 from common.repository.worker import WorkerRepository
 
-_STOP_TIMEOUT = timedelta(seconds=30)
+_DRAIN_GRACE, _STOP_MARGIN = 25.0, 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class WorkerProcess:
             env=self._next_environment,
             on_exit=self._release_lease,
             stop_signal=signal.SIGTERM,
-            stop_timeout=_STOP_TIMEOUT,
+            stop_timeout=_stop_timeout(self._environ),
         )
 
     def _next_environment(self) -> dict[str, str]:
@@ -83,3 +83,12 @@ class WorkerProcess:
                 await WorkerRepository().release(db, self._incarnation)
         finally:
             await engine.dispose()
+
+
+def _stop_timeout(environ: Mapping[str, str]) -> timedelta:
+    """Longer than the worker takes to drain by itself (WORKER_DRAIN_GRACE, which it checks)."""
+    try:
+        grace = float(environ.get("WORKER_DRAIN_GRACE") or _DRAIN_GRACE)
+    except ValueError:
+        grace = _DRAIN_GRACE
+    return timedelta(seconds=min(max(grace, 0.0), 86_400.0) + _STOP_MARGIN)
