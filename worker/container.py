@@ -1,6 +1,6 @@
 """What a worker builds on top of the common container."""
 
-from dependency_injector import containers, providers
+from dependency_injector import providers
 
 from common.container import CommonContainer
 from common.repository.attempt import AttemptRepository

@@ -130,9 +130,12 @@ async def test_garbage_in_the_queue_is_set_aside_and_stops_nobody(
     container: CommonContainer, settings: CommonSettings, owner: Owner, watcher: Watcher
 ) -> None:
     redis, keys = container.redis(), container.keys()
-    await redis.zadd(keys.queue("default"), {"not-a-job": 0, b"\xff\xfe": 0, "0" * 36: 0})
+    await redis.zadd(keys.queue("default"), {b"not-a-job": 0, b"\xff\xfe": 0, b"0" * 36: 0})
     async with running_worker(settings):
         job = await container.queue().submit(system_echo, SystemEchoPayload(message="hi"), owner=owner)
         row = await watcher.ended(job)
     assert row.status == JobStatus.SUCCEEDED
-    assert set(await redis.lrange(keys.quarantine, 0, -1)) == {b"not-a-job", b"\xff\xfe", b"0" * 36}
+    pipe = redis.pipeline()
+    pipe.lrange(keys.quarantine, 0, -1)
+    [quarantined] = await pipe.execute()
+    assert set(quarantined) == {b"not-a-job", b"\xff\xfe", b"0" * 36}
