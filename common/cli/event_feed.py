@@ -48,6 +48,7 @@ class _LiveEvents:
         self._socket = socketio.AsyncClient(handle_sigint=False)
         self._socket.on("connect", self._subscribe)
         self._socket.on("job:event", self._receive)
+        self._socket.on("job:reset", self._restart)
 
     async def connect(self) -> bool:
         """Whether events will come."""
@@ -74,7 +75,7 @@ class _LiveEvents:
         except socketio.exceptions.SocketIOError:
             return  # the next connection, or the look at the row, makes up for it
         if isinstance(answer, dict) and answer.get("snapshot"):
-            self.queue.put_nowait({"type": SNAPSHOT, "job_id": self._job_id, "data": answer["snapshot"]})
+            self.queue.put_nowait(_snapshot(answer["snapshot"]))
 
     async def _receive(self, event: Event) -> None:
         if event.get("job_id") != self._job_id:
@@ -84,6 +85,14 @@ class _LiveEvents:
         if event["seq"] > self._seq:
             self._seq = event["seq"]
             self.queue.put_nowait(event)
+
+    async def _restart(self, reset: Event) -> None:
+        """The server lost earlier events: the snapshot stands for them."""
+        if reset.get("job_id") != self._job_id:
+            return
+        self._epoch, self._seq = reset["epoch"], reset["seq"]
+        if reset.get("snapshot"):
+            self.queue.put_nowait(_snapshot(reset["snapshot"]))
 
 
 async def _pushed(client: ApiClient, job_id: str, live: _LiveEvents) -> AsyncGenerator[Event]:

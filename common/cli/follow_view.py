@@ -27,6 +27,7 @@ class FollowView:
         self._progress: Progress | None = None
         self._task = TaskID(0)
         self._shown = -1.0
+        self._is_whole = True
 
     def __enter__(self) -> "FollowView":
         return self
@@ -52,13 +53,18 @@ class FollowView:
                 self._note(f"attempt {event.get('attempt')} failed, another follows: {_reason(data)}", "yellow")
             case EventType.CANCELLING:
                 self._note("cancelling …", "yellow")
-            case event_type if event_type == SNAPSHOT and data.get("progress"):
-                self._show_progress(float(data["progress"].get("fraction") or 0), data["progress"].get("message"))
+            case event_type if event_type == SNAPSHOT:
+                # What was streamed until here may lack a piece: the result is shown at the end instead.
+                self._is_whole = self._is_whole and not self._text and data.get("attempt", 0) == 0
+                if progress := data.get("progress"):
+                    self._show_progress(float(progress.get("fraction") or 0), progress.get("message"))
 
     def finish(self, job: Job) -> None:
         """Show the result, unless it was streamed, and the end."""
         self._end_bar()
         result = job.get("result")
+        if self._text and not self._is_whole:
+            self._clear()
         if self._text:
             self._write("" if self._text.endswith("\n") else "\n")
             self._text = ""
