@@ -181,8 +181,10 @@ class EventLog:
         numbers: list[int] = await self._append(keys=keys, args=args)
         return numbers
 
-    async def read(self, job_id: UUID, *, after_seq: int = 0, epoch: str | None = None) -> EventPage:
-        """The events of `job_id` after a number.
+    async def read(
+        self, job_id: UUID, *, after_seq: int = 0, epoch: str | None = None, limit: int | None = None
+    ) -> EventPage:
+        """The events of `job_id` after a number, at most `limit`; the page's `seq` is the log's newest number.
 
         `epoch` is the one the client saw last; when it differs, or older events were trimmed away, the page holds
         what is left and says `recovered=False`.
@@ -190,7 +192,7 @@ class EventLog:
         key = self._keys.events(job_id)
         pipe = self._redis.pipeline(transaction=True)
         pipe.xrevrange(key, count=1)
-        pipe.xrange(key, min=f"({max(after_seq, 0)}-0")
+        pipe.xrange(key, min=f"({max(after_seq, 0)}-0", count=limit)
         last, rows = await pipe.execute()
         if not last:
             return EventPage((), None, 0, recovered=after_seq == 0)

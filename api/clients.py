@@ -1,0 +1,93 @@
+"""The connected Socket.IO clients of this process: rooms, ordered sending, and an end for those who do not read."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import socketio  # type: ignore[import-untyped]
+from loguru import logger
+
+_NAMESPACE = "/"
+_DRAIN_LIMIT = 30.0
+
+
+class Clients:
+    """What delivery needs of the Socket.IO server. Everything here stays inside this process."""
+
+    def __init__(self, server: socketio.AsyncServer, *, max_backlog: int) -> None:
+        self._server = server
+        self._max_backlog = max_backlog
+        self._drops: dict[str, asyncio.Task[None]] = {}
+        self.dropped_slow = 0
+
+    def is_connected(self, sid: str) -> bool:
+        return bool(self._server.manager.is_connected(sid, _NAMESPACE))
+
+    async def send(self, to: str | None, event: str, data: dict[str, Any]) -> None:
+        """Queue an event for a client or a room (encoded once), or for everybody."""
+        await self._server.emit(event, data, to=to, namespace=_NAMESPACE, ignore_queue=True)
+
+    def members(self, room: str) -> list[str]:
+        """The clients of this process that hear the room."""
+        return [sid for sid, _ in self._server.manager.get_participants(_NAMESPACE, room)]
+
+    async def admit(self, sid: str, room: str) -> None:
+        """Let a client that is still in its handshake hear the room."""
+        await self._server.enter_room(sid, room, namespace=_NAMESPACE)
+
+    async def enter_room(self, sid: str, room: str) -> None:
+        """Let the client hear the room, if it is still there."""
+        if self.is_connected(sid):
+            await self._server.enter_room(sid, room, namespace=_NAMESPACE)
+
+    async def leave_room(self, sid: str, room: str) -> None:
+        if self.is_connected(sid):
+            await self._server.leave_room(sid, room, namespace=_NAMESPACE)
+
+    async def disconnect(self, sid: str, code: str, message: str) -> None:
+        """Tell the client why, then close its connection."""
+        await self.send(sid, "server:disconnect", {"code": code, "message": message})
+        eio_sid = self._server.manager.eio_sid_from_sid(sid, _NAMESPACE)
+        await self._server.disconnect(sid, namespace=_NAMESPACE, ignore_queue=True)
+        if (socket := self._server.eio.sockets.get(eio_sid)) is not None:
+            await socket.close(wait=False, reason=self._server.reason.SERVER_DISCONNECT)
+            await socket.queue.put(None)  # lets the writer end, which closes the transport
+
+    async def drain(self, sid: str) -> bool:
+        """Wait until the client has taken what was sent so far; one that does not within 30 s is disconnected."""
+        if (socket := self._socket(sid)) is None:
+            return False
+        try:
+            await asyncio.wait_for(socket.queue.join(), _DRAIN_LIMIT)
+        except TimeoutError:
+            self._drop(sid, socket)
+            return False
+        return self.is_connected(sid)
+
+    def drop_slow(self, sids: Iterable[str]) -> None:
+        """Disconnect those of `sids` who have more than MAX_CLIENT_BACKLOG packets waiting."""
+        for sid in sids:
+            socket = self._socket(sid)
+            if socket is not None and socket.queue.qsize() > self._max_backlog:
+                self._drop(sid, socket)
+
+    def _drop(self, sid: str, socket: Any) -> None:
+        """In a task of its own: disconnecting cancels the deliveries that notice a slow client."""
+        if sid not in self._drops:
+            self._drops[sid] = asyncio.create_task(self._disconnect_slow(sid, socket), name="drop-slow-client")
+
+    async def _disconnect_slow(self, sid: str, socket: Any) -> None:
+        self.dropped_slow += 1
+        logger.warning("Disconnected a client that does not read what it is sent")
+        try:
+            while not socket.queue.empty():
+                socket.queue.get_nowait()
+                socket.queue.task_done()
+            await self.disconnect(sid, "slow_client", "too many events wait; connect again and continue after_seq")
+        finally:
+            del self._drops[sid]
+
+    def _socket(self, sid: str) -> Any:
+        """The Engine.IO connection, whose queue of packets is not bounded by the library."""
+        eio_sid = self._server.manager.eio_sid_from_sid(sid, _NAMESPACE)
+        return self._server.eio.sockets.get(eio_sid) if eio_sid else None

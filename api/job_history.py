@@ -1,0 +1,95 @@
+"""What delivery reads: the numbered log in Redis, and the row when the log cannot tell."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from api.terminal_event import terminal_event
+from common.database.model import Job
+from common.database.session import Sessions
+from common.events import EventLog, EventPage
+from common.queue.status import JobStatus
+from common.repository.job import JobRepository, Owner
+
+_READS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a subscription begins. Events after `start` follow; `seq` is what the client is told.
+
+    `recovered` means that nothing between the client's number and `start` is missing; `seq` is then the newest
+    number of the log. Otherwise a snapshot replaces what the client knew, and `seq` equals `start`.
+    """
+
+    epoch: str | None
+    seq: int
+    start: int
+    recovered: bool
+
+
+class JobHistory:
+    """Reads for many feeds at once without using up the connections."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        sessions: Sessions,
+        jobs: JobRepository,
+        public_job: Callable[[Job], dict[str, Any]],
+    ) -> None:
+        self._log = log
+        self._sessions = sessions
+        self._jobs = jobs
+        self._public_job = public_job
+        self._turns = asyncio.Semaphore(_READS_AT_ONCE)
+
+    async def read(
+        self, job_id: UUID, *, after_seq: int = 0, epoch: str | None = None, limit: int | None = None
+    ) -> EventPage:
+        """As `EventLog.read`."""
+        async with self._turns:
+            return await self._log.read(job_id, after_seq=after_seq, epoch=epoch, limit=limit)
+
+    async def find(self, job_id: UUID, owner: Owner) -> Job | None:
+        """The owner's job."""
+        async with self._turns, self._sessions() as db:
+            return await self._jobs.find(db, job_id, owner)
+
+    def show(self, job: Job) -> dict[str, Any]:
+        """The job as HTTP shows it."""
+        return self._public_job(job)
+
+    async def locate(self, job: Job, after_seq: int, epoch: str | None) -> Position:
+        """Where a client that saw `after_seq` of `epoch` goes on."""
+        page = await self.read(job.id, after_seq=after_seq, epoch=epoch, limit=1)
+        if page.epoch is None:
+            is_untouched = job.status == JobStatus.QUEUED and job.attempt == 0
+            return Position(None, 0, 0, recovered=page.recovered and is_untouched)
+        if page.recovered:
+            return Position(page.epoch, page.seq, after_seq, recovered=True)
+        kept = await self.read(job.id, limit=1)
+        start = first_kept(kept)
+        return Position(kept.epoch, start, start, recovered=False)
+
+    async def restore_terminal(self, job: Job) -> None:
+        """Put the terminal event of an ended job back into its log; every process then delivers it.
+
+        Does nothing when the log has it already: an ended attempt accepts no second end.
+        """
+        await self._log.append([terminal_event(job)])
+
+
+def first_kept(page: EventPage) -> int:
+    """The number before the first event of a page that was read from the beginning."""
+    return page.events[0].seq - 1 if page.events else page.seq
+
+
+def has_ended(job: Job | None, *, seconds_ago: float = 0) -> bool:
+    """Whether the job ended at least that long ago."""
+    if job is None or job.finished_at is None:
+        return False
+    return (datetime.now(UTC) - job.finished_at).total_seconds() >= seconds_ago
