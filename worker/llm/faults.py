@@ -17,6 +17,8 @@ _LONGEST_DETAIL = 200
 _SHORTEST_PRIVATE = 8
 _WORTH_REPEATING = frozenset({408, 409, 425, 429})
 _KEY_REFUSED = frozenset({401, 403})
+# What OpenAI and llama.cpp call a conversation that does not fit.
+_TOO_LONG = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 
 
 def translate(error: Exception, *, model: str, private: Sequence[str]) -> JobError:
@@ -28,11 +30,15 @@ def translate(error: Exception, *, model: str, private: Sequence[str]) -> JobErr
         return TransientError(f"{model} did not answer in time")
     if isinstance(error, openai.APIConnectionError):
         return TransientError(f"the connection to {model} failed or broke off")
-    if isinstance(error, ContextOverflowError):
+    if isinstance(error, ContextOverflowError) or _is_too_long(error):
         return PermanentError(f"the conversation is longer than {model} can read")
     if isinstance(error, openai.APIError):
         return _refusal(error, model, private)
     return TransientError(f"{model} sent an answer that cannot be read ({type(error).__name__})")
+
+
+def _is_too_long(error: Exception) -> bool:
+    return isinstance(error, openai.APIError) and bool({error.code, error.type} & _TOO_LONG)
 
 
 def _refusal(error: openai.APIError, model: str, private: Sequence[str]) -> JobError:

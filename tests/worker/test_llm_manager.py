@@ -1,0 +1,283 @@
+"""The language models, against a real HTTP provider that fails in every way, and against the real local model."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.embedded.model import LOCAL_MODEL_NAME
+from common.embedded.stack import EmbeddedStack
+from common.errors import PermanentError, TransientError
+from common.ports import ChatChunk, ChatMessage, ChatRequest, Usage
+from tests.fixtures.provider import Provider, Reply
+from worker.config import WorkerSettings
+from worker.llm_manager import LLMManager
+from worker.ports import WorkerPorts
+
+KEY = "unusual-form-of-key-4711"
+PROMPT = "Something private that only I know"
+Build = Callable[..., LLMManager]
+
+
+def settings(**values: Any) -> WorkerSettings:
+    blank = dict.fromkeys(("openai_api_key", "openai_base_url", "local_model_url", "default_model"), "")
+    return WorkerSettings(_env_file=None, **{**blank, **values})
+
+
+@pytest.fixture
+async def build(provider: Provider) -> AsyncIterator[Build]:
+    built: list[LLMManager] = []
+
+    def make(**values: Any) -> LLMManager:
+        found = {"openai_base_url": provider.url, "openai_api_key": KEY, "default_model": "gpt-4o-mini", **values}
+        built.append(LLMManager(settings(**found)))
+        return built[-1]
+
+    yield make
+    for manager in built:
+        await manager.aclose()
+
+
+def ask(**values: Any) -> ChatRequest:
+    return ChatRequest(**{"messages": [ChatMessage(role="user", content=PROMPT)], **values})
+
+
+async def collect(manager: LLMManager, request: ChatRequest) -> list[ChatChunk]:
+    return [chunk async for chunk in manager.stream(request)]
+
+
+def text_of(chunks: list[ChatChunk]) -> str:
+    return "".join(chunk.text for chunk in chunks)
+
+
+async def test_an_answer_comes_in_pieces_with_reason_usage_and_model(provider: Provider, build: Build) -> None:
+    chunks = await collect(build(), ask(temperature=0.5, max_tokens=9))
+    assert [chunk.text for chunk in chunks if chunk.text] == ["Hello", ", ", "world", "!"]
+    assert [chunk.finish_reason for chunk in chunks if chunk.finish_reason] == ["stop"]
+    assert [chunk.model for chunk in chunks if chunk.model] == ["gpt-4o-mini"]
+    assert [chunk.usage for chunk in chunks if chunk.usage] == [Usage(input_tokens=7, output_tokens=4, total_tokens=11)]
+    sent = provider.seen[0]
+    assert sent.path == "/v1/chat/completions"
+    assert sent.headers["authorization"] == f"Bearer {KEY}"
+    assert sent.body["messages"] == [{"role": "user", "content": PROMPT}]
+    assert (sent.body["stream"], sent.body["temperature"], sent.body["max_completion_tokens"]) == (True, 0.5, 9)
+
+
+async def test_each_model_gets_the_parameters_it_knows(provider: Provider, build: Build) -> None:
+    manager = build()
+    await collect(manager, ask(model="GPT-5", temperature=0.5, max_tokens=9))
+    await collect(manager, ask(model="org/Other:1b", temperature=0.5, max_tokens=9))
+    gpt5, other = provider.seen[0].body, provider.seen[1].body
+    assert (gpt5["model"], gpt5["max_completion_tokens"]) == ("gpt-5", 9)
+    assert "temperature" not in gpt5
+    assert (other["model"], other["max_tokens"], other["temperature"]) == ("org/Other:1b", 9, 0.5)
+    assert "max_completion_tokens" not in other
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Reply(ending="cut"), "without a finish reason"),
+        (Reply(ending="drop"), "broke off"),
+        (Reply(ending="stall"), "in time"),
+        (Reply(pieces=(), ending="stall"), "in time"),
+        (Reply(delay=30), "in time"),
+        (Reply(ending="malformed"), "cannot be read"),
+        (Reply(pieces=(), ending="cut"), "without a finish reason"),
+        (Reply(ending="error", error={"message": "overloaded"}), "broke off with an error: overloaded"),
+        (Reply(ending="error", error={"message": "busy", "code": 503}), "answered 503"),
+        (Reply(status=500, error={"message": "oops"}), "answered 500"),
+        (Reply(status=503), "answered 503"),
+        (Reply(status=408), "answered 408"),
+        (Reply(status=409), "answered 409"),
+        (Reply(status=429), "answered 429"),
+    ],
+)
+async def test_what_another_attempt_may_mend(provider: Provider, build: Build, reply: Reply, said: str) -> None:
+    provider.script(reply)
+    with pytest.raises(TransientError, match=said):
+        await collect(build(llm_idle_timeout=0.2, llm_first_piece_timeout=0.4), ask())
+    assert len(provider.seen) == 1  # retries belong to the job, not to the library
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "said"),
+    [
+        (401, f"Incorrect API key provided: {KEY}", "check OPENAI_API_KEY"),
+        (403, f"{KEY} is not allowed here", "check OPENAI_API_KEY"),
+        (400, f"sk-abcdefgh12345678 and {KEY} want less of '{PROMPT}'", r"\(400\): \*\*\* and \*\*\* want less of"),
+        (404, "no such model", r"\(404\): no such model"),
+        (422, "x" * 5000, r"\(422\): x{200}$"),
+        (307, "elsewhere", r"\(307\)"),
+    ],
+)
+async def test_what_no_attempt_can_mend(provider: Provider, build: Build, status: int, message: str, said: str) -> None:
+    provider.script(Reply(status=status, error={"message": message}))
+    with pytest.raises(PermanentError, match=said) as caught:
+        await collect(build(), ask())
+    for secret in (KEY, PROMPT, "sk-abc"):
+        assert secret not in caught.value.message
+
+
+async def test_a_conversation_that_is_too_long_is_permanent(provider: Provider, build: Build) -> None:
+    error = {"message": "too many tokens", "code": "context_length_exceeded"}
+    provider.script(Reply(status=400, error=error))
+    with pytest.raises(PermanentError, match="longer than gpt-4o-mini can read"):
+        await collect(build(), ask())
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7),
+        ("1.5", 1.5),
+        ("-3", 0),
+        ("1e9", 86_400),
+        (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3600),
+        ("soon", None),
+        ("nan", None),
+    ],
+)
+async def test_the_provider_names_the_time_to_come_back(
+    provider: Provider, build: Build, value: str, seconds: float | None
+) -> None:
+    provider.script(Reply(status=429, headers={"Retry-After": value}))
+    with pytest.raises(TransientError) as caught:
+        await collect(build(), ask())
+    wait = caught.value.retry_after
+    assert (None if wait is None else wait.total_seconds()) == pytest.approx(seconds, abs=60 if seconds == 3600 else 0)
+
+
+async def test_nobody_listening_is_transient(build: Build, provider: Provider) -> None:
+    with pytest.raises(TransientError, match="connection to gpt-4o failed"):
+        await collect(build(openai_base_url="http://127.0.0.1:9/v1"), ask(model="gpt-4o"))
+
+
+async def test_a_filtered_answer_keeps_its_text_and_says_so(provider: Provider, build: Build) -> None:
+    provider.script(Reply(finish_reason="content_filter"), Reply(finish_reason="eos", usage=False))
+    chunks = await collect(build(), ask())
+    assert text_of(chunks) == "Hello, world!"
+    assert [c.finish_reason for c in chunks if c.finish_reason] == ["content_filter"]
+    unusual = await collect(build(), ask())
+    assert [c.finish_reason for c in unusual if c.finish_reason] == ["stop"]
+    assert not any(c.usage for c in unusual)
+
+
+async def test_an_endless_answer_is_stopped(provider: Provider, build: Build) -> None:
+    provider.script(Reply(pieces=("한글" * 50,) * 200, ending="stall"))
+    with pytest.raises(PermanentError, match=r"LLM_MAX_ANSWER_BYTES \(1024\)"):
+        await collect(build(llm_max_answer_bytes=1024), ask())
+    async with asyncio.timeout(1):
+        await provider.seen[0].gone.wait()
+
+
+async def test_a_long_answer_arrives_whole(provider: Provider, build: Build) -> None:
+    pieces = tuple(f"word{number} " for number in range(5000))
+    provider.script(Reply(pieces=pieces))
+    assert text_of(await collect(build(), ask())) == "".join(pieces)
+
+
+async def test_a_slow_reader_is_no_slow_model(provider: Provider, build: Build) -> None:
+    text = ""
+    async for chunk in build(llm_idle_timeout=0.1).stream(ask()):
+        text += chunk.text
+        await asyncio.sleep(0.15)
+    assert text == "Hello, world!"
+
+
+async def test_an_answer_is_whole_at_its_finish_even_if_the_connection_stays(
+    provider: Provider, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.llm.watch._USAGE_GRACE", timedelta(seconds=0.1))
+    provider.script(Reply(ending="held"))
+    assert text_of(await collect(build(), ask())) == "Hello, world!"
+
+
+async def test_closing_the_generator_stops_the_call(provider: Provider, build: Build) -> None:
+    provider.script(Reply(pieces=("tick",) * 1000, pace=0.02))
+    async with aclosing(build().stream(ask())) as chunks:
+        async for chunk in chunks:
+            if chunk.text:
+                break
+    async with asyncio.timeout(1):
+        await provider.seen[0].gone.wait()
+
+
+@pytest.mark.parametrize("reply", [Reply(ending="stall"), Reply(delay=60)])
+async def test_cancelling_stops_the_call(provider: Provider, build: Build, reply: Reply) -> None:
+    provider.script(reply)
+    call = asyncio.create_task(collect(build(), ask()))
+    await provider.asked.wait()
+    if not reply.delay:
+        await provider.seen[0].said.wait()
+    call.cancel()
+    async with asyncio.timeout(1):
+        await provider.seen[0].gone.wait()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
+async def test_calls_side_by_side_share_the_pool(provider: Provider, build: Build) -> None:
+    manager = build()
+    provider.script(*[Reply(pieces=(str(number),), pace=0.05) for number in range(50)])
+    answers = await asyncio.gather(*(collect(manager, ask()) for _ in range(50)))
+    assert sorted(text_of(answer) for answer in answers) == sorted(str(number) for number in range(50))
+
+
+@pytest.mark.parametrize(
+    ("values", "model", "said"),
+    [
+        ({}, None, "no language model is configured: set OPENAI_API_KEY"),
+        ({}, "gpt-4o", "no language model is configured: set OPENAI_API_KEY"),
+        ({"openai_api_key": KEY}, "gpt-9", "unknown model 'gpt-9'; known models: gpt-5, gpt-4o, gpt-4o-mini$"),
+        ({"local_model_url": "http://127.0.0.1:9/v1"}, "gpt-4o", f"known models: {LOCAL_MODEL_NAME}$"),
+        ({"openai_base_url": "http://127.0.0.1:9/v1"}, None, "name a model, or set DEFAULT_MODEL"),
+    ],
+)
+async def test_a_model_that_is_not_there(values: dict[str, str], model: str | None, said: str) -> None:
+    manager = LLMManager(settings(**values))
+    with pytest.raises(PermanentError, match=said):
+        await collect(manager, ask(model=model))
+    await manager.aclose()
+
+
+@pytest.mark.parametrize(
+    "values", [{"openai_base_url": "localhost:1"}, {"openai_api_key": "a\nb"}, {"llm_idle_timeout": 0}]
+)
+def test_settings_that_cannot_work_are_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(values))):
+        settings(**values)
+
+
+async def test_the_local_model_answers_without_a_key(tmp_path: Path) -> None:
+    async with EmbeddedStack(tmp_path, {}, only={"model"}) as stack:
+        await stack.wait_ready("model")
+        ports = WorkerPorts(settings(local_model_url=stack.environment()["LOCAL_MODEL_URL"]))
+        await ports.warm_up()
+        question = [
+            ChatMessage(role="system", content="You are a helpful assistant."),
+            ChatMessage(role="user", content="What is the capital of France?"),
+        ]
+        request = ask(messages=question, max_tokens=24, temperature=0)
+        chunks = [chunk async for chunk in ports.chat.stream(request)]
+        await ports.aclose()
+    assert "Paris" in text_of(chunks)
+    assert sum(1 for chunk in chunks if chunk.text) > 3
+    assert {chunk.model for chunk in chunks if chunk.finish_reason} == {LOCAL_MODEL_NAME}
+    assert any(chunk.usage and chunk.usage.output_tokens > 3 for chunk in chunks)
+
+
+def test_light_jobs_never_load_the_library() -> None:
+    code = (
+        "import sys, worker.ports, worker.config\n"
+        "worker.ports.WorkerPorts(worker.config.WorkerSettings(_env_file=None)).chat\n"
+        "sys.exit(', '.join({'openai', 'langchain_core', 'langchain_openai'} & set(sys.modules)) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
