@@ -9,6 +9,7 @@ import openai
 from langchain_core.messages import AIMessageChunk
 from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models.base import BaseChatOpenAI
+from pydantic import SecretStr
 
 from common.errors import TransientError
 from common.ports import ChatChunk, ChatRequest, FinishReason, Usage
@@ -48,6 +49,8 @@ class LLMManager:
             settings.llm_first_piece_timeout.total_seconds(), connect=settings.llm_connect_timeout.total_seconds()
         )
         self._http = httpx2.AsyncClient(timeout=timeout, limits=_LIMITS, mounts=_DIRECT)
+        # The first client loads more of the SDK; the first call should not wait for it.
+        self._client(ModelRoute("warm-up", "http://127.0.0.1", SecretStr("none"), is_openai=True))
 
     @property
     def models(self) -> list[str]:
@@ -112,11 +115,16 @@ def _to_chunk(piece: AIMessageChunk, route: ModelRoute) -> ChatChunk:
     told = piece.response_metadata
     reason = told.get("finish_reason")
     return ChatChunk(
-        text=str(piece.text),
+        text=_storable(piece.text),
         model=told.get("model_name") or (route.name if reason else None),
         finish_reason=_FINISH_REASONS.get(reason, "stop") if reason else None,
         usage=_to_usage(piece),
     )
+
+
+def _storable(text: str) -> str:
+    """`text` without what PostgreSQL and UTF-8 refuse: NUL and halves of surrogate pairs."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _to_usage(piece: AIMessageChunk) -> Usage | None:

@@ -184,6 +184,11 @@ async def test_a_long_answer_arrives_whole(provider: Provider, build: Build) -> 
     assert text_of(await collect(build(), ask())) == "".join(pieces)
 
 
+async def test_text_that_no_store_takes_is_mended(provider: Provider, build: Build) -> None:
+    provider.script(Reply(pieces=("a\0b", "\ud83d", "한글 🙂")))
+    assert text_of(await collect(build(), ask())) == "a\ufffdb?한글 🙂"
+
+
 async def test_a_slow_reader_is_no_slow_model(provider: Provider, build: Build) -> None:
     text = ""
     async for chunk in build(llm_idle_timeout=0.1).stream(ask()):
