@@ -1,6 +1,7 @@
 """Submitting and steering jobs: the row first, then a hint to Redis after the commit."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from redis.asyncio import Redis
 
 from common.database.model import Job
 from common.database.session import Sessions
-from common.errors import ConflictError, NotFoundError, TooLargeError
+from common.errors import ConflictError, InvalidError, NotFoundError, TooLargeError
 from common.events import EventLog, EventType, NewEvent
 from common.ids import new_id
 from common.queue.definition import AnyJobKind, JobKind
@@ -26,6 +27,7 @@ from common.redis import RedisKeys
 from common.repository.job import JobRepository, NewJob, Owner
 
 _ENQUEUE_LIMIT = 0.25
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # PostgreSQL keeps every character of JSON but this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ class JobQueue:
     ) -> Job:
         """Accept a job: when this returns, it is a committed row. `status` is `queued`.
 
-        Raises `TooLargeError` when the payload is over MAX_PAYLOAD_BYTES. Redis being away is no error.
+        Raises `TooLargeError` when the payload is over MAX_PAYLOAD_BYTES, `InvalidError` when it cannot be stored.
+        Redis being away is no error.
         """
         job = await self._inserts.submit(self._new_job(kind, payload, owner, options or SubmitOptions()))
         await self._announce([job])
@@ -132,6 +135,8 @@ class JobQueue:
 
     def _new_job(self, kind: AnyJobKind, payload: BaseModel, owner: Owner, options: SubmitOptions) -> NewJob:
         payload_json = payload.model_dump_json(exclude_unset=True)
+        if _NUL.search(payload_json):
+            raise InvalidError("text must not contain the character U+0000", path=("body", "payload"))
         if (size := len(payload_json.encode())) > self._max_payload_bytes:
             limit = self._max_payload_bytes
             raise TooLargeError(f"the payload has {size} bytes; MAX_PAYLOAD_BYTES allows {limit}")
@@ -158,7 +163,7 @@ class JobQueue:
 
     async def _announce(self, jobs: Sequence[Job]) -> None:
         """Tell Redis, within 250 ms; what fails here is mended by the dispatcher."""
-        hints = [Hint(job.id, job.kind, job.queue, job.rank_at, job.dispatch_no) for job in jobs]
+        hints = [_hint(job) for job in jobs]
         queued = [_event(job, EventType.QUEUED, {"kind": job.kind, "run_at": job.run_at}) for job in jobs]
         try:
             async with asyncio.timeout(_ENQUEUE_LIMIT):
@@ -181,6 +186,11 @@ class JobQueue:
                 await self._events.append([_event(job, event_type, data)])
         except (RedisError, OSError, TimeoutError):
             logger.warning("Redis is away; {} was not published", str(event_type))
+
+
+def _hint(job: Job) -> Hint:
+    due = job.run_at if job.run_at > job.updated_at else None
+    return Hint(job.id, job.owner_id, job.kind, job.queue, job.priority, due, job.dispatch_no)
 
 
 def _event(job: Job, event_type: EventType, data: dict[str, Any]) -> NewEvent:

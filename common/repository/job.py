@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import Uuid, select
+from sqlalchemy.orm import defer
 
 from common.database.model import Attempt, Job
 from common.queue.status import JobStatus
@@ -134,14 +135,17 @@ class JobRepository:
         stamps = {row["id"]: row for row in result.mappings()}
         return [_row(job, stamps[job.id]) for job in jobs]
 
-    async def find(self, db: Executor, job_id: UUID, owner: Owner) -> Job | None:
+    async def find(self, db: Executor, job_id: UUID, owner: Owner, *, with_payload: bool = True) -> Job | None:
         """The job, or None when there is none or it is somebody else's."""
         query = select(Job).where(Job.id == job_id, Job.tenant_id == owner.tenant_id, Job.owner_id == owner.user_id)
+        if not with_payload:
+            query = query.options(defer(Job.payload, raiseload=True))
         return (await db.execute(query)).scalar_one_or_none()
 
     async def list_page(self, db: Executor, owner: Owner, wanted: JobFilter) -> list[Job]:
-        """One page of the owner's jobs, newest first."""
+        """One page of the owner's jobs, newest first, without payloads and results."""
         query = select(Job).where(Job.tenant_id == owner.tenant_id, Job.owner_id == owner.user_id)
+        query = query.options(defer(Job.payload, raiseload=True), defer(Job.result, raiseload=True))
         if wanted.status:
             query = query.where(Job.status.in_([str(status) for status in wanted.status]))
         if wanted.kind is not None:

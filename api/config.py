@@ -1,0 +1,93 @@
+"""Settings of the api process: where it listens, who may come in, and how much they may ask for."""
+
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from common.config import CommonSettings, Duration, OptionalSecret, refuse_placeholder
+
+_MIN_SECRET_BYTES = 32
+_MIN_ACCESS_TOKEN_BYTES = 16
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine only."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _split_list(value: object) -> object:
+    """Comma-separated text as a list."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class ApiSettings(CommonSettings):
+    """What only the api needs. Durations are seconds."""
+
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(8000, ge=0, le=65535)
+    api_stop_timeout: Duration = timedelta(seconds=10)
+    allow_open_access_from_network: bool = False
+    docs_enabled: bool = True
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_list)] = ()
+
+    access_token: OptionalSecret = None
+    jwt_secret: OptionalSecret = None
+    jwt_issuer: str = "letuin"
+    jwt_audience: str = "letuin-api"
+    jwt_lifetime: Duration = Field(timedelta(hours=1), gt=timedelta(0), le=timedelta(days=30))
+
+    max_body_bytes: int = Field(1024 * 1024, ge=1024)
+    max_wait: Duration = Field(timedelta(seconds=60), ge=timedelta(0), le=timedelta(minutes=10))
+    page_limit: int = Field(50, ge=1)
+    max_page_limit: int = Field(200, ge=1, le=1000)
+    health_timeout: Duration = Field(timedelta(seconds=1), gt=timedelta(0))
+
+    socketio_polling: bool = False
+    max_client_backlog: int = Field(2000, ge=100)
+    max_client_subscriptions: int = Field(500, ge=1)
+    max_user_clients: int = Field(100, ge=1)
+    token_recheck_interval: Duration = Field(timedelta(seconds=30), gt=timedelta(0), le=timedelta(minutes=1))
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+                raise ValueError("every origin must read http(s)://host[:port]; `*` is not accepted")
+        return origins
+
+    @model_validator(mode="after")
+    def _secrets_are_real(self) -> Self:
+        if self.is_production:
+            refuse_placeholder("JWT_SECRET", self.jwt_secret, min_length=_MIN_SECRET_BYTES)
+            refuse_placeholder("ACCESS_TOKEN", self.access_token, min_length=_MIN_ACCESS_TOKEN_BYTES)
+        elif self.jwt_secret and len(self.jwt_secret.get_secret_value().encode()) < _MIN_SECRET_BYTES:
+            raise ValueError(
+                f"JWT_SECRET must be at least {_MIN_SECRET_BYTES} bytes long; leave it out to get one made"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _open_means_local(self) -> Self:
+        if self.environment.is_open and not is_loopback(self.api_host) and not self.allow_open_access_from_network:
+            raise ValueError(
+                f"API_HOST {self.api_host} is reachable from the network, and ENVIRONMENT {self.environment} needs no "
+                "token; listen on 127.0.0.1, or set ALLOW_OPEN_ACCESS_FROM_NETWORK=true to let everybody in"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _page_fits(self) -> Self:
+        if self.page_limit > self.max_page_limit:
+            raise ValueError("PAGE_LIMIT must not be greater than MAX_PAGE_LIMIT")
+        return self

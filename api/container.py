@@ -1,0 +1,44 @@
+"""What the api process builds beyond the common parts."""
+
+from dependency_injector import providers
+
+from api.authenticator import Authenticator
+from api.event_bus import EventBus
+from api.health import HealthService
+from api.security import AccessTokens, CursorSigner, PasswordChecker, load_secret
+from api.v1.auth.service import AuthService
+from api.v1.job.service import JobService
+from api.v1.user.service import UserService
+from api.waiter import JobWaiter
+from common.container import CommonContainer
+from common.repository.user import UserRepository
+
+
+class ApiContainer(CommonContainer):
+    """`settings` must be `ApiSettings`."""
+
+    users = providers.Singleton(UserRepository)
+    secret = providers.Singleton(load_secret, CommonContainer.settings)
+    tokens = providers.Singleton(AccessTokens, CommonContainer.settings, secret)
+    cursors = providers.Singleton(CursorSigner, secret)
+    passwords = providers.Singleton(PasswordChecker)
+    authenticator = providers.Singleton(
+        Authenticator, CommonContainer.settings, tokens, CommonContainer.sessions, users
+    )
+    event_bus = providers.Singleton(EventBus, CommonContainer.listener_redis, CommonContainer.keys)
+    waiter = providers.Singleton(JobWaiter, event_bus)
+
+    health_service = providers.Singleton(
+        HealthService, CommonContainer.settings, CommonContainer.engine, CommonContainer.redis
+    )
+    auth_service = providers.Singleton(AuthService, CommonContainer.sessions, users, passwords, tokens)
+    user_service = providers.Singleton(UserService, CommonContainer.sessions, users)
+    job_service = providers.Singleton(
+        JobService,
+        CommonContainer.sessions,
+        CommonContainer.jobs,
+        CommonContainer.queue,
+        CommonContainer.catalog,
+        waiter,
+        cursors,
+    )

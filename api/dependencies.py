@@ -1,0 +1,49 @@
+"""What routes ask for, as types: `async def list_jobs(caller: CallerDep, service: JobServiceDep)`."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from api.authenticator import Authenticator, Caller
+from api.config import ApiSettings
+from api.security import AccessTokens
+from api.v1.auth.service import AuthService
+from api.v1.job.service import JobService
+from api.v1.user.service import UserService
+
+
+def from_state(name: str) -> Any:
+    """A dependency on one entry of `ApiState`."""
+
+    def read(request: Request) -> Any:
+        return getattr(request.state, name)
+
+    return Depends(read)
+
+
+SettingsDep = Annotated[ApiSettings, from_state("settings")]
+AccessTokensDep = Annotated[AccessTokens, from_state("tokens")]
+AuthenticatorDep = Annotated[Authenticator, from_state("authenticator")]
+AuthServiceDep = Annotated[AuthService, from_state("auth")]
+UserServiceDep = Annotated[UserService, from_state("users")]
+JobServiceDep = Annotated[JobService, from_state("jobs")]
+
+
+async def get_caller(request: Request, authenticator: AuthenticatorDep) -> Caller:
+    """Who calls; the gate of production has found out already."""
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is not None:
+        return known
+    headers = request.headers
+    return await authenticator.identify(headers.get("authorization"), host=headers.get("host"))
+
+
+CallerDep = Annotated[Caller, Depends(get_caller)]
+
+
+def get_request_id(request: Request) -> str:
+    """The id that the tracking middleware gave to this request."""
+    return str(request.state.request_id)
+
+
+RequestIdDep = Annotated[str, Depends(get_request_id)]

@@ -1,0 +1,143 @@
+"""Which error gets which HTTP answer; the only place that knows both."""
+
+import math
+from collections.abc import Iterator
+
+import asyncpg
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from loguru import logger
+from sqlalchemy import exc as sql
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+
+from api.problem import FieldProblem, problem_response
+from common.errors import (
+    AppError,
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    RateLimitedError,
+    TooLargeError,
+    UnauthorizedError,
+    UnavailableError,
+    UnknownKindError,
+)
+
+_STATUS: dict[type[AppError], int] = {
+    InvalidError: 422,
+    UnknownKindError: 422,
+    UnauthorizedError: 401,
+    ForbiddenError: 403,
+    NotFoundError: 404,
+    ConflictError: 409,
+    TooLargeError: 413,
+    RateLimitedError: 429,
+    UnavailableError: 503,
+}
+_HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 415: "unsupported_media_type"}
+
+# Connecting raises asyncpg's and the system's own errors, everything after it SQLAlchemy's.
+_DATABASE_ERRORS = (OSError, TimeoutError, sql.DBAPIError, sql.TimeoutError, asyncpg.PostgresError)
+_DATABASE_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ReadOnlySQLTransactionError,
+    sql.OperationalError,
+    sql.InterfaceError,
+    sql.TimeoutError,
+    OSError,
+)
+
+
+def add_exception_handlers(app: FastAPI) -> None:
+    """Teach `app` the answers for what its routes raise; `answer_error` does the same for middleware."""
+    for error_class in (AppError, RequestValidationError, HTTPException, *_DATABASE_ERRORS):
+        app.add_exception_handler(error_class, _handle)
+
+
+async def _handle(request: Request, error: Exception) -> Response:
+    return answer_error(request, error)
+
+
+def answer_error(connection: HTTPConnection, error: Exception) -> Response:
+    """The problem details for any exception; what nobody foresaw is logged and answered without its text."""
+    match error:
+        case AppError():
+            return _answer_app_error(connection, error)
+        case RequestValidationError():
+            return _answer_validation(connection, error)
+        case HTTPException():
+            code = _HTTP_CODES.get(error.status_code, "http_error")
+            return problem_response(connection, error.status_code, code, str(error.detail), headers=error.headers)
+    if is_database_away(error):
+        logger.warning("PostgreSQL is away", error=type(error).__name__)
+        return _answer_app_error(connection, UnavailableError("The database does not answer; try again soon."))
+    if any(isinstance(cause, asyncpg.UndefinedTableError) for cause in _causes(error)):
+        logger.error("The database has no tables; run the migrations")
+        return _answer_app_error(connection, UnavailableError("The database is not migrated yet."))
+    logger.opt(exception=error).error("Unforeseen error")
+    return problem_response(connection, 500, "internal_error", "Something went wrong on our side.")
+
+
+def is_database_away(error: BaseException) -> bool:
+    """Whether an error means that PostgreSQL cannot be reached or refuses to work now, not that a query is wrong."""
+    return any(isinstance(cause, _DATABASE_AWAY) for cause in _causes(error)) or (
+        isinstance(error, sql.DBAPIError) and error.connection_invalidated
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__cause__
+
+
+def _answer_app_error(connection: HTTPConnection, error: AppError) -> Response:
+    status = next((_STATUS[base] for base in type(error).__mro__ if base in _STATUS), None)
+    if status is None:
+        logger.opt(exception=error).error("Error without an HTTP status")
+        return problem_response(connection, 500, "internal_error", "Something went wrong on our side.")
+    headers = {}
+    if isinstance(error, RateLimitedError | UnavailableError):
+        headers["Retry-After"] = str(math.ceil(error.retry_after.total_seconds()))
+    if isinstance(error, UnauthorizedError):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TooLargeError):
+        headers["Connection"] = "close"
+    errors = None
+    if isinstance(error, InvalidError) and error.path:
+        errors = [FieldProblem(path=list(error.path), message=error.message, type=error.code)]
+    return problem_response(connection, status, error.code, error.message, errors=errors, headers=headers)
+
+
+def _answer_validation(connection: HTTPConnection, error: RequestValidationError) -> Response:
+    errors = [_field_problem(item, error.body) for item in error.errors()]
+    code = "unknown_kind" if any(item["type"] == "union_tag_invalid" for item in error.errors()) else "invalid"
+    first = errors[0]
+    detail = f"{'.'.join(str(part) for part in first.path)}: {first.message}"
+    if len(errors) > 1:
+        detail += f" (and {len(errors) - 1} more)"
+    return problem_response(connection, 422, code, detail, errors=errors)
+
+
+def _field_problem(item: dict[str, object], body: object) -> FieldProblem:
+    path = [part if isinstance(part, int) else str(part) for part in item["loc"]]  # type: ignore[attr-defined]
+    kind = body.get("kind") if isinstance(body, dict) else None
+    if len(path) > 1 and path[0] == "body" and path[1] == kind:
+        del path[1]  # the union's own tag, not a field of the request
+    message, context = str(item["msg"]).removeprefix("Value error, "), item.get("ctx")
+    match item["type"], context:
+        case "union_tag_invalid", {"tag": tag, "expected_tags": str(expected)}:
+            path, message = [*path, "kind"], f"unknown job kind {str(tag)!r}; known kinds: {expected.replace("'", '')}"
+        case "union_tag_not_found", _:
+            path, message = [*path, "kind"], "Field required"
+        case "json_invalid", {"error": reason}:
+            path, message = ["body"], f"not valid JSON: {reason}"
+    return FieldProblem(path=path, message=message, type=str(item["type"]))

@@ -1,0 +1,131 @@
+"""Whether this process and the servers behind it work: /health for people and monitors, /live and /ready for probes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from importlib.metadata import version
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+from redis.asyncio import Redis
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.config import ApiSettings
+from api.dependencies import from_state
+
+ServiceState = Literal["healthy", "unhealthy"]
+Probe = Callable[[], Awaitable[None]]
+
+_DEFAULT_PORTS = {"mongodb": 27017, "http": 80, "https": 443}
+_HAS_TABLES = text("SELECT to_regclass('jobs') IS NOT NULL")
+
+
+class Health(BaseModel):
+    """`degraded` means that work is accepted while a service is away; `unhealthy` means that it is not."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    version: str
+    environment: str
+    services: dict[str, ServiceState]
+
+
+class Liveness(BaseModel):
+    """This process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Readiness(BaseModel):
+    """Whether requests can be served; only PostgreSQL is needed for that."""
+
+    status: Literal["ready", "not ready"]
+    services: dict[str, ServiceState]
+
+
+class HealthService:
+    """Asks every server that is configured, all at once, each with a time limit."""
+
+    def __init__(self, settings: ApiSettings, engine: AsyncEngine, redis: Redis) -> None:
+        self._environment = str(settings.environment)
+        self._limit = settings.health_timeout.total_seconds()
+        self._engine = engine
+        self._redis = redis
+        self._probes: dict[str, Probe] = {"postgres": self._ask_postgres, "redis": self._ask_redis}
+        mongodb = settings.mongodb_url.get_secret_value() if settings.mongodb_url else None
+        for name, url in (("mongodb", mongodb), ("chroma", settings.chroma_url)):
+            if url and not url.startswith("mongodb+srv"):
+                self._probes[name] = _accepts_connections(url)
+
+    async def check(self) -> Health:
+        """The state of everything."""
+        states = await asyncio.gather(*(self._state(probe) for probe in self._probes.values()))
+        services = dict(zip(self._probes, states, strict=True))
+        is_whole = all(state == "healthy" for state in states)
+        status: Literal["healthy", "degraded", "unhealthy"] = "healthy" if is_whole else "degraded"
+        if services["postgres"] != "healthy":
+            status = "unhealthy"
+        return Health(status=status, version=version("letuin"), environment=self._environment, services=services)
+
+    async def check_readiness(self) -> Readiness:
+        """Whether jobs can be accepted: PostgreSQL answers and has its tables."""
+        state = await self._state(self._ask_postgres)
+        return Readiness(status="ready" if state == "healthy" else "not ready", services={"postgres": state})
+
+    async def _state(self, probe: Probe) -> ServiceState:
+        # Whatever a driver raises, the answer to "does it work" is no.
+        with suppress(Exception):
+            async with asyncio.timeout(self._limit):
+                await probe()
+            return "healthy"
+        return "unhealthy"
+
+    async def _ask_postgres(self) -> None:
+        async with self._engine.connect() as connection:
+            if not (await connection.execute(_HAS_TABLES)).scalar_one():
+                raise LookupError("the migrations have not run")
+
+    async def _ask_redis(self) -> None:
+        await self._redis.ping()
+
+
+def _accepts_connections(url: str) -> Probe:
+    """A probe for servers that the api itself never speaks to: somebody listens there."""
+    parts = urlsplit(url)
+    first_host = parts.netloc.rpartition("@")[2].partition(",")[0]
+    name, _, port = first_host.partition(":")
+    number = int(port) if port.isdigit() else _DEFAULT_PORTS.get(parts.scheme, 80)
+
+    async def probe() -> None:
+        _, writer = await asyncio.open_connection(name, number)
+        writer.close()
+
+    return probe
+
+
+HealthDep = Annotated[HealthService, from_state("health")]
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health")
+async def get_health(health: HealthDep, response: Response) -> Health:
+    """The state of this process and of every server it uses; 503 when jobs cannot be accepted."""
+    state = await health.check()
+    response.status_code = 503 if state.status == "unhealthy" else 200
+    return state
+
+
+@router.get("/live")
+async def get_liveness() -> Liveness:
+    """Answers as long as the process does."""
+    return Liveness()
+
+
+@router.get("/ready")
+async def get_readiness(health: HealthDep, response: Response) -> Readiness:
+    """200 when requests can be served, else 503."""
+    state = await health.check_readiness()
+    response.status_code = 200 if state.status == "ready" else 503
+    return state

@@ -1,0 +1,96 @@
+"""Opens what the container built, hands it to the routes, and closes it in reverse order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, TypedDict
+
+from loguru import logger
+
+from api.authenticator import Authenticator
+from api.config import ApiSettings
+from api.container import ApiContainer
+from api.exception_handlers import is_database_away
+from api.health import HealthService
+from api.security import AccessTokens
+from api.v1.auth.service import AuthService
+from api.v1.job.service import JobService
+from api.v1.user.service import UserService
+from common.repository.user import LOCAL_USER, SERVICE_USER
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+_FIRST_BACKOFF = 0.2
+_LAST_BACKOFF = 10.0
+
+
+class ApiState(TypedDict):
+    """What `request.state` holds; `dependencies.py` is its only reader."""
+
+    settings: ApiSettings
+    authenticator: Authenticator
+    tokens: AccessTokens
+    health: HealthService
+    auth: AuthService
+    users: UserService
+    jobs: JobService
+
+
+type Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[ApiState]]
+
+
+def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
+    """The lifespan of an app. A store that is away does not stop the start; /ready tells."""
+
+    @asynccontextmanager
+    async def lifespan(_app: "FastAPI") -> AsyncIterator[ApiState]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(container.engine().dispose)
+            stack.push_async_callback(container.redis().aclose)
+            stack.push_async_callback(container.listener_redis().aclose)
+            await stack.enter_async_context(container.event_bus())
+            await stack.enter_async_context(_in_background(_make_builtin_users(container, settings)))
+            stack.callback(container.waiter().stop)
+            yield ApiState(
+                settings=settings,
+                authenticator=container.authenticator(),
+                tokens=container.tokens(),
+                health=container.health_service(),
+                auth=container.auth_service(),
+                users=container.user_service(),
+                jobs=container.job_service(),
+            )
+
+    return lifespan
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run `work` beside the block and end it with the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _make_builtin_users(container: ApiContainer, settings: ApiSettings) -> None:
+    """Make the users that tokens without an account stand for, as soon as PostgreSQL has its tables."""
+    builtin = [LOCAL_USER] if settings.environment.is_open else []
+    builtin += [SERVICE_USER] if settings.access_token else []
+    backoff = _FIRST_BACKOFF
+    while True:
+        try:
+            async with container.sessions().begin() as db:
+                await container.users().ensure_default_tenant(db)
+                for user in builtin:
+                    await container.users().ensure_builtin(db, user)
+        except Exception as error:
+            reason = "PostgreSQL is away" if is_database_away(error) else "PostgreSQL cannot be used yet"
+            logger.warning(reason, error=type(error).__name__)
+        else:
+            return
+        await asyncio.sleep(backoff)
+        backoff = min(backoff * 2, _LAST_BACKOFF)

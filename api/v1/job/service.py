@@ -1,0 +1,110 @@
+"""Jobs, for their owners: submit, read, wait, list, cancel, retry."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from time import monotonic
+from uuid import UUID
+
+from loguru import logger
+from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.security import CursorSigner
+from api.waiter import JobWaiter
+from common.database.model import Attempt, Job
+from common.database.session import Sessions
+from common.errors import NotFoundError
+from common.queue.catalog import Catalog
+from common.queue.client import Cancelled, JobQueue, SubmitOptions
+from common.queue.definition import AnyJobKind
+from common.queue.status import JobStatus
+from common.repository.job import JobFilter, JobRepository, Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Jobs, and the cursor of those after them."""
+
+    jobs: Sequence[Job]
+    next_cursor: str | None
+
+
+class JobService:
+    """Every method acts for `owner` and treats the jobs of others as missing."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        jobs: JobRepository,
+        queue: JobQueue,
+        catalog: Catalog,
+        waiter: JobWaiter,
+        cursors: CursorSigner,
+    ) -> None:
+        self._sessions = sessions
+        self._jobs = jobs
+        self._queue = queue
+        self._catalog = catalog
+        self._waiter = waiter
+        self._cursors = cursors
+
+    def list_kinds(self) -> list[AnyJobKind]:
+        """The kinds that can be submitted."""
+        return self._catalog.public()
+
+    async def submit(self, kind: str, payload: BaseModel, owner: Owner, options: SubmitOptions) -> Job:
+        """Accept a job. Raises `UnknownKindError` or `TooLargeError`."""
+        return await self._queue.submit(self._catalog.get_kind(kind), payload, owner=owner, options=options)
+
+    async def get(self, job_id: UUID, owner: Owner) -> Job:
+        """The job, without its payload. Raises `NotFoundError`."""
+        async with self._sessions() as db:
+            job = await self._jobs.find(db, job_id, owner, with_payload=False)
+        if job is None:
+            raise NotFoundError(f"job {job_id} does not exist")
+        return job
+
+    async def wait_until(self, job_id: UUID, owner: Owner, limit: timedelta, is_done: Callable[[Job], bool]) -> Job:
+        """The job as soon as `is_done` says so, or as it is after `limit`. Raises `NotFoundError`."""
+        deadline = monotonic() + limit.total_seconds()
+        async with self._waiter.watch(job_id) as watch:
+            while True:
+                job = await self.get(job_id, owner)
+                if is_done(job) or not await watch.wait_change(deadline - monotonic()):
+                    return job
+
+    async def wait_after_submit(self, job: Job, owner: Owner, limit: timedelta) -> Job:
+        """Like `wait_until` it has ended, but an accepted job stays accepted: the job as it was if reading fails."""
+        try:
+            return await self.wait_until(job.id, owner, limit, has_ended)
+        except (SQLAlchemyError, OSError) as error:
+            logger.warning("Cannot wait for the job", job_id=job.id, error=type(error).__name__)
+            return job
+
+    async def list_page(self, owner: Owner, wanted: JobFilter, cursor: str | None) -> Page:
+        """One page, newest first. Raises `InvalidError` for a cursor that this owner did not get from us."""
+        before_id = None if cursor is None else self._cursors.read(owner.user_id, cursor)
+        async with self._sessions() as db:
+            found = await self._jobs.list_page(db, owner, replace(wanted, before_id=before_id, limit=wanted.limit + 1))
+        jobs, has_more = found[: wanted.limit], len(found) > wanted.limit
+        return Page(jobs, self._cursors.sign(owner.user_id, jobs[-1].id) if has_more else None)
+
+    async def list_attempts(self, job_id: UUID, owner: Owner) -> list[Attempt]:
+        """The ended attempts, oldest first. Raises `NotFoundError`."""
+        await self.get(job_id, owner)
+        async with self._sessions() as db:
+            return await self._jobs.list_attempts(db, job_id)
+
+    async def cancel(self, job_id: UUID, owner: Owner) -> Cancelled:
+        """Stop a job. Raises `NotFoundError`, or `ConflictError` when it ended in another way."""
+        return await self._queue.cancel(job_id, owner)
+
+    async def retry(self, job_id: UUID, owner: Owner) -> Job:
+        """Queue an ended job again. Raises `NotFoundError`, or `ConflictError` when it cannot be retried."""
+        return await self._queue.retry(job_id, owner)
+
+
+def has_ended(job: Job) -> bool:
+    """Whether the job will not change any more, unless its owner retries it."""
+    return JobStatus(job.status).is_terminal

@@ -1,0 +1,20 @@
+"""Version 1 of the HTTP interface: one line a feature."""
+
+from fastapi import APIRouter
+
+from api.problem import Problem
+from api.v1.auth.router import router as auth_router
+from api.v1.job.router import create_router as create_job_router
+from api.v1.user.router import router as user_router
+from common.queue.catalog import Catalog
+
+_PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}
+
+
+def create_router(catalog: Catalog) -> APIRouter:
+    """Everything under /api/v1."""
+    router = APIRouter(prefix="/api/v1", responses={"4XX": _PROBLEM, "5XX": _PROBLEM, 422: _PROBLEM})
+    router.include_router(auth_router)
+    router.include_router(user_router)
+    router.include_router(create_job_router(catalog))
+    return router
