@@ -1,13 +1,13 @@
 """What delivery reads: the numbered log in Redis, and the row when the log cannot tell."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from api.terminal_event import terminal_event
+from api.v1.job.schema import JobRead
 from common.database.model import Job
 from common.database.session import Sessions
 from common.events import EventLog, EventPage
@@ -34,17 +34,10 @@ class Position:
 class JobHistory:
     """Reads for many feeds at once without using up the connections."""
 
-    def __init__(
-        self,
-        log: EventLog,
-        sessions: Sessions,
-        jobs: JobRepository,
-        public_job: Callable[[Job], dict[str, Any]],
-    ) -> None:
+    def __init__(self, log: EventLog, sessions: Sessions, jobs: JobRepository) -> None:
         self._log = log
         self._sessions = sessions
         self._jobs = jobs
-        self._public_job = public_job
         self._turns = asyncio.Semaphore(_READS_AT_ONCE)
 
     async def read(
@@ -61,7 +54,7 @@ class JobHistory:
 
     def show(self, job: Job) -> dict[str, Any]:
         """The job as HTTP shows it."""
-        return self._public_job(job)
+        return JobRead.of(job).model_dump(mode="json")
 
     async def locate(self, job: Job, after_seq: int, epoch: str | None) -> Position:
         """Where a client that saw `after_seq` of `epoch` goes on."""

@@ -30,7 +30,6 @@ from common.queue.client import JobQueue
 from common.redis import RedisKeys
 
 _MAX_MESSAGE_BYTES = 64 * 1024
-_RECHECK_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ class Realtime:
     async def _on_connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
         host = environ.get("HTTP_HOST")
         try:
-            token = Handshake.model_validate(auth or {}).token
+            token = Handshake.model_validate({} if auth is None else auth).token
             caller = await self._identify(token, host)
             if self.updates.count_clients(caller.user_id) >= self._settings.max_user_clients:
                 raise socketio.exceptions.ConnectionRefusedError("too_many_clients")
@@ -178,7 +177,7 @@ class Realtime:
     async def _recheck_tokens(self) -> None:
         """A token that ran out or was revoked ends its connections within a minute."""
         while True:
-            await asyncio.sleep(_RECHECK_SECONDS)
+            await asyncio.sleep(self._settings.token_recheck_interval.total_seconds())
             for sid, client in list(self._connected.items()):
                 try:
                     await self._identify(client.token, client.host)

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
-import socketio  # type: ignore[import-untyped]
 from loguru import logger
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from redis import RedisError
 from redis.asyncio import Redis
+from socketio.async_pubsub_manager import AsyncPubSubManager  # type: ignore[import-untyped]
 
 from api.event_bus import EventBus
 from common.redis import RedisKeys
@@ -60,7 +60,7 @@ _MESSAGE: TypeAdapter[_Message] = TypeAdapter(
 )
 
 
-class BusClientManager(socketio.AsyncPubSubManager):  # type: ignore[misc]
+class BusClientManager(AsyncPubSubManager):  # type: ignore[misc]
     """Shares clients between api processes; understands stock write-only managers of other processes.
 
     Messages that do not have the bus format are dropped and counted by the bus.

@@ -1,0 +1,165 @@
+"""One or more api processes, as far as live push goes: real uvicorn, real Valkey, real PostgreSQL."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from redis.asyncio import Redis
+from starlette.responses import PlainTextResponse
+
+from api.config import ApiSettings
+from api.container import ApiContainer
+from api.event_bus import EventBus
+from api.job_history import JobHistory
+from api.realtime import Realtime
+from common.database.model import Job
+from common.events import NewEvent
+from common.ids import new_id
+from common.jobs.system_echo import SystemEchoPayload, system_echo
+from common.repository.job import Owner
+from common.repository.user import DEFAULT_TENANT_ID, NewUser
+from tests.fixtures.stores import Stores
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user with an account and a token."""
+
+    owner: Owner
+    token: str
+
+
+@dataclass(frozen=True)
+class Server:
+    """One running api process."""
+
+    url: str
+    bus: EventBus
+    realtime: Realtime
+
+
+class _Uvicorn(uvicorn.Server):
+    """Tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+type Serve = Callable[..., Awaitable[Server]]
+
+
+@pytest.fixture
+def api_settings(stores: Stores, tmp_path: Path) -> ApiSettings:
+    values = {"environment": "test", "database_url": stores.database_url, "redis_url": stores.redis_url}
+    return ApiSettings.model_validate({**values, "data_dir": tmp_path, "jwt_secret": "a" * 40})
+
+
+@pytest.fixture
+async def backstage(api_settings: ApiSettings) -> AsyncIterator[ApiContainer]:
+    """What the rest of the system does: submit jobs, append events."""
+    async with _open(api_settings) as container:
+        yield container
+
+
+@pytest.fixture
+async def serve(api_settings: ApiSettings) -> AsyncIterator[Serve]:
+    """Starts api processes: `await serve()`, or with settings that differ."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**changes: Any) -> Server:
+            settings = ApiSettings.model_validate({**api_settings.model_dump(), **changes})
+            return await stack.enter_async_context(_serve(settings))
+
+        yield start
+
+
+@pytest.fixture
+async def server(serve: Serve) -> Server:
+    return await serve()
+
+
+@pytest.fixture
+async def person(backstage: ApiContainer) -> Person:
+    return await make_person(backstage)
+
+
+@pytest.fixture
+async def job(backstage: ApiContainer, person: Person) -> Job:
+    """A queued job of `person`; its log holds `job.queued` as number 1."""
+    return await submit(backstage, person.owner)
+
+
+async def make_person(container: ApiContainer) -> Person:
+    user = NewUser(new_id(), DEFAULT_TENANT_ID, f"{new_id()}@example.org", None)
+    async with container.sessions().begin() as db:
+        await container.users().ensure_default_tenant(db)
+        assert await container.users().create(db, user)
+    return Person(Owner(user.tenant_id, user.id), container.tokens().issue(user.id, 0))
+
+
+async def submit(container: ApiContainer, owner: Owner) -> Job:
+    return await container.queue().submit(system_echo, SystemEchoPayload(message="hello"), owner=owner)
+
+
+def delta(job: Job, text: str) -> NewEvent:
+    return NewEvent(job.id, job.owner_id, "llm.delta", 1, {"text": text})
+
+
+def succeeded(job: Job) -> NewEvent:
+    return NewEvent(job.id, job.owner_id, "job.succeeded", 1, {"result": {"message": "hello"}})
+
+
+async def kill_listeners(redis: Redis) -> int:
+    """Cut the pub/sub connections to this test's own database; returns how many."""
+    number = str(redis.connection_pool.connection_kwargs.get("db", 0))
+    clients = await redis.client_list(_type="pubsub")
+    mine = [client["id"] for client in clients if client["db"] == number]
+    for client_id in mine:
+        await redis.client_kill_filter(_id=client_id)
+    return len(mine)
+
+
+@asynccontextmanager
+async def _open(settings: ApiSettings) -> AsyncIterator[ApiContainer]:
+    container = ApiContainer(settings=settings)
+    yield container
+    await container.redis().aclose()
+    await container.listener_redis().aclose()
+    await container.engine().dispose()
+
+
+@asynccontextmanager
+async def _serve(settings: ApiSettings) -> AsyncIterator[Server]:
+    async with AsyncExitStack() as stack:
+        container = await stack.enter_async_context(_open(settings))
+        bus = await stack.enter_async_context(container.event_bus())
+        history = JobHistory(container.events(), container.sessions(), container.jobs())
+        realtime = Realtime(
+            settings, bus, container.redis(), container.keys(), container.authenticator(), history, container.queue()
+        )
+        await stack.enter_async_context(realtime)
+        url = await stack.enter_async_context(_listen(realtime.wrap(PlainTextResponse("http"))))
+        yield Server(url, bus, realtime)
+
+
+@asynccontextmanager
+async def _listen(app: Any) -> AsyncIterator[str]:
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+    server = _Uvicorn(config)
+    task = asyncio.create_task(server.serve([listening]))
+    await server.listening.wait()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    await task
