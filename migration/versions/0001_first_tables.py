@@ -50,7 +50,8 @@ _TRIGGER = """
 CREATE TRIGGER guard_job_transition BEFORE UPDATE ON jobs FOR EACH ROW
 WHEN (OLD.status IS DISTINCT FROM NEW.status OR NEW.attempt < OLD.attempt
       OR (OLD.finished_at IS NOT NULL
-          AND (OLD.result IS DISTINCT FROM NEW.result OR OLD.error IS DISTINCT FROM NEW.error)))
+          AND (OLD.result IS DISTINCT FROM NEW.result OR OLD.error IS DISTINCT FROM NEW.error
+               OR OLD.finished_at IS DISTINCT FROM NEW.finished_at OR OLD.attempt <> NEW.attempt)))
 EXECUTE FUNCTION guard_job_transition()
 """
 
