@@ -37,33 +37,40 @@ class ApiClient:
 
     async def kinds(self) -> list[dict[str, Any]]:
         """Every kind that can be submitted, with the JSON schema of its payload."""
-        return list((await self._call("GET", "/jobs/kinds"))["items"])
+        return list((await self._object("items", "GET", "/jobs/kinds"))["items"])
 
     async def submit(self, body: Mapping[str, Any]) -> Job:
         """Submit a job and return it."""
-        return dict(await self._call("POST", "/jobs", json=body))
+        return await self._object("status", "POST", "/jobs", json=body)
 
     async def job(self, job_id: str, *, wait: float = 0) -> Job:
         """The job; with `wait`, as soon as it has ended, or as it is after that many seconds."""
         headers = {"Prefer": f"wait={max(1, int(wait))}"} if wait else {}
         timeout = httpx2.Timeout(15 + wait, connect=5)
-        return dict(await self._call("GET", f"/jobs/{job_id}", headers=headers, timeout=timeout))
+        return await self._object("status", "GET", f"/jobs/{job_id}", headers=headers, timeout=timeout)
 
     async def jobs(self, filters: Mapping[str, Any]) -> dict[str, Any]:
         """One page of the caller's jobs, newest first."""
-        return dict(await self._call("GET", "/jobs", params={k: v for k, v in filters.items() if v is not None}))
+        return await self._object("items", "GET", "/jobs", params={k: v for k, v in filters.items() if v is not None})
 
     async def cancel(self, job_id: str) -> Job:
         """Ask for the end of a job."""
-        return dict(await self._call("POST", f"/jobs/{job_id}/cancel"))
+        return await self._object("status", "POST", f"/jobs/{job_id}/cancel")
 
     async def retry(self, job_id: str) -> Job:
         """Queue a job that ended badly again."""
-        return dict(await self._call("POST", f"/jobs/{job_id}/retry"))
+        return await self._object("status", "POST", f"/jobs/{job_id}/retry")
 
     async def login(self, email: str, password: str) -> dict[str, Any]:
         """Exchange a password for a token."""
-        return dict(await self._call("POST", "/auth/login", json={"email": email, "password": password}))
+        return await self._object("access_token", "POST", "/auth/login", json={"email": email, "password": password})
+
+    async def _object(self, key: str, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """The answer, which is an object with `key`."""
+        answer = await self._call(method, path, **options)
+        if isinstance(answer, dict) and key in answer:
+            return answer
+        raise UnreachableError(f"What answers at {self.target.url} is not a Letuin api.")
 
     async def _call(self, method: str, path: str, **options: Any) -> Any:
         try:
@@ -97,7 +104,8 @@ def _refusal(response: httpx2.Response, url: str) -> CommandError:
     lines = [_field_line(item) for item in problem.get("errors") or [] if isinstance(item, dict)]
     is_their_fault = response.is_server_error or response.status_code == HTTPStatus.TOO_MANY_REQUESTS
     exit_code = ExitCode.UNREACHABLE if is_their_fault else ExitCode.USAGE
-    return CommandError(f"{message.rstrip('.')}.", exit_code, details=lines)
+    # A single field's problem is the message already.
+    return CommandError(f"{message.rstrip('.')}.", exit_code, details=[] if lines == [message] else lines)
 
 
 def _field_line(item: Mapping[str, Any]) -> str:

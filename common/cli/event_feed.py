@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 
+import aiohttp
 import socketio  # type: ignore[import-untyped]
 
 from common.cli.api_client import ApiClient, Job
@@ -45,7 +46,9 @@ class _LiveEvents:
         self._job_id = job_id
         self._epoch: str | None = None
         self._seq = 0
-        self._socket = socketio.AsyncClient(handle_sigint=False)
+        # A session of our own: the library leaves its one open when it cannot connect.
+        self._session = aiohttp.ClientSession()
+        self._socket = socketio.AsyncClient(handle_sigint=False, http_session=self._session)
         self._socket.on("connect", self._subscribe)
         self._socket.on("job:event", self._receive)
         self._socket.on("job:reset", self._restart)
@@ -65,6 +68,7 @@ class _LiveEvents:
         """Leave. The socket's own tasks are given the time to end."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._socket.shutdown(), _CONNECT_LIMIT)
+        await self._session.close()
 
     async def _subscribe(self) -> None:
         place = {"job_id": self._job_id, "after_seq": self._seq}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.markup import escape
@@ -20,18 +20,20 @@ _COLOURS = {
     "cancelled": "magenta",
     "expired": "magenta",
 }
+_ID_WIDTH = 36
+_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 _TIMES = ("run_at", "created_at", "started_at", "finished_at")
 
 
 def job_table(jobs: Iterable[Job]) -> Table:
     """One line a job."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("id", "kind", "status", "attempt", "created"):
-        table.add_column(name, no_wrap=True, overflow="ignore" if name == "id" else "ellipsis")
+    table.add_column("id", no_wrap=True, min_width=_ID_WIDTH)
+    for name in ("kind", "status", "attempt", "age"):
+        table.add_column(name, no_wrap=True)
     for job in jobs:
-        table.add_row(
-            job["id"], _text(job["kind"]), _status(job["status"]), str(job["attempt"]), _time(job["created_at"])
-        )
+        row = (job["id"], _text(job["kind"]), _status(job["status"]), str(job["attempt"]), _age(job["created_at"]))
+        table.add_row(*row)
     return table
 
 
@@ -56,7 +58,7 @@ def kind_table(kinds: Iterable[Mapping[str, Any]]) -> Table:
     table.add_column("what it does", overflow="fold")
     for kind in kinds:
         summary = str(kind.get("description") or "").partition("\n")[0]
-        table.add_row(_text(kind["kind"]), _text(kind["queue"]), _fields(kind["payload_schema"]), _text(summary))
+        table.add_row(_text(kind["name"]), _text(kind["queue"]), _fields(kind["payload"]), _text(summary))
     return table
 
 
@@ -84,6 +86,12 @@ def _status(status: str) -> str:
 
 def _time(text: str) -> str:
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _age(text: str) -> str:
+    """How long ago, in the largest unit that fits."""
+    seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds()))
+    return next(f"{seconds // size} {unit}" for unit, size in _UNITS if seconds >= size or size == 1)
 
 
 def _text(value: object) -> str:

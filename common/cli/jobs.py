@@ -39,7 +39,7 @@ def list_jobs(
 
 @app.command()
 def show(job_id: JobId, as_json: JsonOption = False, url: UrlOption = None) -> None:
-    """Show one job with its payload and result."""
+    """Show one job with its result."""
     job = _ask(url, lambda client: client.job(job_id))
     if as_json:
         print_json(job)

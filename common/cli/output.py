@@ -6,18 +6,24 @@ from typing import Any
 import typer
 from rich.console import Console
 
+_UNLIMITED = 10_000
+
 
 def answer_console() -> Console:
-    """The console for what was asked for. Lines are wrapped only on a terminal."""
-    console = Console(highlight=False)
-    console.soft_wrap = not console.is_terminal
-    return console
+    """The console for what was asked for."""
+    return _console(is_error=False)
 
 
 def error_console() -> Console:
     """The console for progress, hints and errors."""
-    console = Console(stderr=True, highlight=False)
-    console.soft_wrap = not console.is_terminal
+    return _console(is_error=True)
+
+
+def _console(*, is_error: bool) -> Console:
+    console = Console(stderr=is_error, highlight=False)
+    if not console.is_terminal:
+        # Whoever reads lines must not find them wrapped or cut.
+        console.width = _UNLIMITED
     return console
 
 

@@ -87,7 +87,7 @@ async def _submit(
 
 
 async def _schema_of(client: ApiClient, kind: str) -> dict[str, Any]:
-    kinds = {each["kind"]: each for each in await client.kinds()}
+    kinds = {each["name"]: each for each in await client.kinds()}
     if kind not in kinds:
         raise CommandError(f"There is no job kind {kind!r}; the kinds are {', '.join(kinds)}.")
-    return dict(kinds[kind]["payload_schema"])
+    return dict(kinds[kind]["payload"])

@@ -3,13 +3,14 @@
 import os
 from datetime import UTC, datetime
 
-from common.cli.exits import ExitCode
+from common.cli.exits import ExitCode, UnreachableError
 from common.cli.log_stream import LogStream
 from common.cli.supervision import StopSignals, gather_or_cancel, run_until_stopped, stop_all
 from common.cli.surroundings import load_settings, python_module
 from common.cli.up_plan import UpPlan
 from common.cli.up_screen import UpScreen
 from common.cli.worker_process import WorkerProcess
+from common.embedded.errors import EmbeddedServerError
 from common.embedded.process import ProcessSpec, run
 from common.embedded.server import answers_http
 from common.embedded.stack import EmbeddedStack
@@ -72,7 +73,7 @@ class Up:
     async def _start_processes(self, started: datetime) -> None:
         environ = {**self._plan.environ, **self._stack.environment()}
         self._screen.step("Bringing the database up to date")
-        await run(ProcessSpec(name="migrate", argv=python_module("common.cli.main", "migrate"), env=environ))
+        await _migrate(environ)
         self._screen.done("The database is up to date")
         settings = load_settings(environ)
         workers = [WorkerProcess(worker, environ, settings).spec() for worker in self._plan.workers]
@@ -96,3 +97,14 @@ class Up:
             env={**environ, "API_HOST": self._plan.host, "API_PORT": str(self._plan.port)},
             ready=answers_http(f"{self._plan.url}/live"),
         )
+
+
+async def _migrate(environ: dict[str, str]) -> None:
+    """In a process of its own: alembic wants an event loop for itself. Raises UnreachableError with what it said."""
+    try:
+        await run(ProcessSpec(name="migrate", argv=python_module("common.cli.main", "migrate"), env=environ))
+    except EmbeddedServerError as error:
+        said = error.message.partition("it last printed: ")[2] or error.message
+        raise UnreachableError(
+            f"The database could not be brought up to date: {said.removeprefix('Error: ').rstrip('. ')}."
+        ) from error

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from common.passwords import verify_password
-from tests.common.cli.letuin import letuin
+from tests.fixtures.letuin import letuin
 from tests.fixtures.server_process import database_url
 from tests.fixtures.stores import Stores
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.common.cli.letuin import letuin
+from tests.fixtures.letuin import letuin
 from tests.fixtures.stores import Stores
 
 _NOWHERE = "127.0.0.1:1"

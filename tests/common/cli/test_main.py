@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.cli.main import COMMANDS
-from tests.common.cli.letuin import letuin
+from tests.fixtures.letuin import letuin
 
 _HEAVY = ("sqlalchemy", "socketio", "langchain", "alembic", "pydantic", "httpx2", "asyncpg", "aiohttp")
 

@@ -17,7 +17,7 @@ from common.jobs.system_echo import SystemEchoPayload, system_echo
 from common.jobs.system_sleep import SystemSleepPayload, system_sleep
 from common.queue.status import JobStatus
 from common.repository.job import Owner
-from tests.common.cli.letuin import command, environment
+from tests.fixtures.letuin import command, environment
 from tests.fixtures.stores import Stores
 
 

@@ -1,0 +1,221 @@
+"""`letuin up` from the outside: one command starts everything, jobs run, deaths are survived, nothing is left behind."""
+
+import asyncio
+import json
+import signal
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.fixtures.letuin import letuin
+from tests.fixtures.up import UpProcess, wait_gone
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest.fixture(scope="module")
+async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[UpProcess]:
+    """One system for the tests that leave it as it was."""
+    started = await UpProcess.launch(tmp_path_factory.mktemp("up"))
+    try:
+        await started.wait_running()
+        yield started
+    finally:
+        await started.stop()
+
+
+async def test_it_says_where_everything_is(up: UpProcess) -> None:
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        health = (await http.get(f"{up.state.api_url}/health")).json()
+
+    assert (health["status"], health["environment"]) == ("healthy", "development")
+    for text in (f"{up.state.api_url}/docs", "submit llm.chat -p prompt=", str(up.folder / "data"), "Ctrl-C"):
+        assert text in up.output
+    assert "\x1b" not in up.output
+
+
+async def test_doctor_finds_nothing_wrong(up: UpProcess) -> None:
+    findings = json.loads(up.letuin("doctor", "--json"))
+
+    assert [item for item in findings if item["verdict"] != "ok"] == []
+
+
+async def test_an_echo_is_waited_for(up: UpProcess) -> None:
+    assert json.loads(up.letuin("submit", "system.echo", "-p", "message=안녕", "--wait")) == {"message": "안녕"}
+
+
+async def test_the_model_streams_its_tokens(up: UpProcess) -> None:
+    arguments = ("submit", "llm.chat", "-p", "prompt=Tell me about the sea.", "-p", "max_tokens=60")
+    lines = [json.loads(line) for line in up.letuin(*arguments, "--follow", "--json").splitlines()]
+
+    *events, job = lines
+    texts = [event["data"]["text"] for event in events if event["type"] == "llm.delta"]
+    assert job["status"] == "succeeded"
+    assert len(texts) > 2
+    assert "".join(texts) == job["result"]["text"]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert (events[0]["type"], events[-1]["type"]) == ("job.queued", "job.succeeded")
+
+
+async def test_followed_text_is_the_answer_and_nothing_else(up: UpProcess) -> None:
+    arguments = ("submit", "llm.chat", "-p", "prompt=Say hello.", "-p", "max_tokens=20", "-p", "temperature=0")
+    shown = up.letuin(*arguments, "--follow")
+    (newest,) = json.loads(up.letuin("jobs", "list", "--limit", "1", "--kind", "llm.chat", "--json"))["items"]
+
+    assert shown.rstrip("\n") == up.job(newest["id"])["result"]["text"].rstrip("\n")
+
+
+async def test_progress_is_followed(up: UpProcess) -> None:
+    answer = letuin("submit", "system.sleep", "-p", "seconds=1.5", "--follow", folder=up.folder)
+
+    assert answer.returncode == 0
+    assert "100%" in answer.stderr
+    assert answer.stderr.rstrip().splitlines()[-1].startswith("✓ succeeded in 1.")
+
+
+async def test_jobs_are_cancelled_and_retried(up: UpProcess) -> None:
+    job_id = up.letuin("submit", "system.sleep", "-p", "seconds=600").strip()
+    up.letuin("jobs", "cancel", job_id)
+    watched = letuin("jobs", "watch", job_id, folder=up.folder)
+    up.letuin("jobs", "retry", job_id)
+    again = up.job(job_id)
+    up.letuin("jobs", "cancel", job_id)
+
+    assert watched.returncode == 1
+    assert "✗ cancelled" in watched.stderr
+    assert again["status"] in ("queued", "running")
+
+
+async def test_what_is_wrong_is_said_by_field(up: UpProcess) -> None:
+    unknown = letuin("submit", "system.ecco", "-p", "message=x", folder=up.folder)
+    wrong = letuin("submit", "llm.chat", "--payload", '{"messages": [{"role": "user"}]}', folder=up.folder)
+    absent = letuin("jobs", "show", "00000000-0000-7000-8000-00000000abcd", folder=up.folder)
+
+    assert (unknown.returncode, wrong.returncode, absent.returncode) == (2, 2, 2)
+    assert "llm.chat, system.echo, system.sleep" in unknown.stderr
+    assert "body.payload.messages.0.content: " in wrong.stderr
+    assert "does not exist" in absent.stderr
+
+
+async def test_a_second_one_in_the_folder_is_refused(up: UpProcess) -> None:
+    second = letuin("up", folder=up.folder)
+
+    assert second.returncode == 4
+    assert up.state.api_url in second.stderr
+    assert json.loads(up.letuin("submit", "system.echo", "-p", "message=x", "--wait")) == {"message": "x"}
+
+
+async def test_a_user_signs_in(up: UpProcess) -> None:
+    letuin("users", "create", "ada@example.com", "--password-stdin", folder=up.folder, stdin="correct horse\n")
+    wrong = letuin("login", "ada@example.com", "--password-stdin", folder=up.folder, stdin="wrong horse\n")
+    right = letuin("login", "ada@example.com", "--password-stdin", folder=up.folder, stdin="correct horse\n")
+    mine = json.loads(up.letuin("jobs", "list", "--json"))["items"]
+    (tokens,) = up.folder.rglob("tokens.json")
+    tokens_mode = tokens.stat().st_mode & 0o777
+    tokens.unlink()
+
+    assert (wrong.returncode, right.returncode) == (2, 0), right.stderr
+    assert tokens_mode == 0o600
+    assert mine == []
+
+
+async def test_a_killed_worker_is_survived(up: UpProcess) -> None:
+    job_id = up.letuin("submit", "system.sleep", "-p", "seconds=2").strip()
+    while up.job(job_id)["status"] != "running":
+        await asyncio.sleep(0.05)
+    up.descendant("worker.main", "default,email,agent").kill()
+    lines = up.letuin("jobs", "watch", job_id, "--json").splitlines()
+
+    *events, job = [json.loads(line) for line in lines]
+    assert (job["status"], job["attempt"]) == ("succeeded", 2)
+    assert [event["type"] for event in events].count("job.succeeded") == 1
+
+
+async def test_ctrl_c_stops_everything_also_in_the_middle_of_a_job(tmp_path: Path) -> None:
+    up = await UpProcess.launch(tmp_path)
+    try:
+        await up.wait_running()
+        up.letuin("submit", "system.sleep", "-p", "seconds=600")
+        processes = up.descendants()
+        up.process.send_signal(signal.SIGINT)
+
+        assert await asyncio.wait_for(up.process.wait(), 30) == 130, up.output
+        assert await wait_gone(processes) == []
+        assert not (tmp_path / "data" / "run.json").exists()
+    finally:
+        await up.stop()
+
+
+async def test_two_ctrl_c_stop_everything_at_once(tmp_path: Path) -> None:
+    up = await UpProcess.launch(tmp_path, env={"WORKER_DRAIN_GRACE": "60"})
+    try:
+        await up.wait_running()
+        job_id = up.letuin("submit", "system.sleep", "-p", "seconds=600").strip()
+        while up.job(job_id)["status"] != "running":
+            await asyncio.sleep(0.05)
+        processes = up.descendants()
+        up.process.send_signal(signal.SIGINT)
+        await asyncio.sleep(0.2)  # two signals at the very same time would be one
+        up.process.send_signal(signal.SIGINT)
+
+        assert await asyncio.wait_for(up.process.wait(), 10) == 130, up.output
+        assert await wait_gone(processes) == []
+    finally:
+        await up.stop()
+
+
+async def test_killed_it_takes_everything_along(tmp_path: Path) -> None:
+    up = await UpProcess.launch(tmp_path)
+    try:
+        await up.wait_running()
+        processes = up.descendants()
+        up.process.kill()
+        await up.process.wait()
+
+        assert await wait_gone(processes) == []
+    finally:
+        await up.stop()
+
+
+async def test_ctrl_c_during_the_start_leaves_nothing(tmp_path: Path) -> None:
+    up = await UpProcess.launch(tmp_path)
+    while "PostgreSQL and Redis are ready" not in up.output:
+        assert up.process.returncode is None, up.output
+        await asyncio.sleep(0.05)
+    processes = up.descendants()
+    up.process.send_signal(signal.SIGINT)
+
+    assert await asyncio.wait_for(up.process.wait(), 30) == 130, up.output
+    assert await wait_gone(processes) == []
+
+
+def test_a_port_in_use_is_said_and_nothing_is_started(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = letuin("up", "--port", str(port), folder=tmp_path)
+
+    assert answer.returncode == 3
+    assert answer.stderr.startswith(f"Error: The api cannot listen on 127.0.0.1:{port} (Address already in use)")
+    assert not (tmp_path / "data" / "postgres").exists()
+
+
+def test_a_data_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    answer = letuin("up", "--data-dir", "file/data", folder=tmp_path)
+
+    assert answer.returncode == 2
+    assert answer.stderr.startswith(f"Error: The data folder {tmp_path / 'file' / 'data'} cannot be written")
+
+
+def test_a_database_of_ones_own_that_is_away_is_said(tmp_path: Path) -> None:
+    env = {"DATABASE_URL": "postgresql://letuin:sesame@127.0.0.1:1/letuin"}
+
+    answer = letuin("up", "--port", "0", folder=tmp_path, env=env)
+
+    assert answer.returncode == 3
+    assert "PostgreSQL does not answer at 127.0.0.1:1/letuin" in answer.stderr
+    assert "sesame" not in answer.stderr + answer.stdout
