@@ -5,6 +5,8 @@ from dependency_injector import providers
 from api.authenticator import Authenticator
 from api.event_bus import EventBus
 from api.health import HealthService
+from api.job_history import JobHistory
+from api.realtime import Realtime
 from api.security import AccessTokens, CursorSigner, PasswordChecker, load_secret
 from api.v1.auth.service import AuthService
 from api.v1.job.service import JobService
@@ -27,6 +29,17 @@ class ApiContainer(CommonContainer):
     )
     event_bus = providers.Singleton(EventBus, CommonContainer.listener_redis, CommonContainer.keys)
     waiter = providers.Singleton(JobWaiter, event_bus)
+    history = providers.Singleton(JobHistory, CommonContainer.events, CommonContainer.sessions, CommonContainer.jobs)
+    realtime = providers.Singleton(
+        Realtime,
+        CommonContainer.settings,
+        event_bus,
+        CommonContainer.redis,
+        CommonContainer.keys,
+        authenticator,
+        history,
+        CommonContainer.queue,
+    )
 
     health_service = providers.Singleton(
         HealthService, CommonContainer.settings, CommonContainer.engine, CommonContainer.redis

@@ -38,7 +38,7 @@ _EXPOSED_HEADERS = ("ETag", "Link", "Location", "Preference-Applied", "Retry-Aft
 def create_app(settings: ApiSettings, container: ApiContainer | None = None) -> ASGIApp:
     """The whole interface as one ASGI app. Raises `InvalidError` when a secret cannot be kept in DATA_DIR."""
     container = container or ApiContainer(settings=settings)
-    container.secret()
+    container.secret()  # the one thing that may fail before anything is opened
     app = FastAPI(
         title="Letuin",
         version=version("letuin"),
@@ -52,7 +52,8 @@ def create_app(settings: ApiSettings, container: ApiContainer | None = None) -> 
     add_exception_handlers(app)
     app.include_router(health.router)
     app.include_router(create_router(container.catalog()))
-    return app
+    whole: ASGIApp = container.realtime().wrap(app)
+    return whole
 
 
 def _middleware(settings: ApiSettings, container: ApiContainer) -> list[Middleware]:
