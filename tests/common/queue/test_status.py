@@ -24,7 +24,8 @@ _INSERT = """
 _MOVE = """
     UPDATE jobs SET status = $2::text, attempt = attempt + (status = 'queued' AND $2::text = 'running')::int,
                     lease_owner = CASE WHEN $2::text = 'running' THEN $1::uuid END,
-                    finished_at = CASE WHEN $2::text NOT IN ('queued', 'running') THEN clock_timestamp() END
+                    finished_at = CASE WHEN $2::text NOT IN ('queued', 'running')
+                                       THEN coalesce(finished_at, clock_timestamp()) END
     WHERE id = $1::uuid
 """
 
