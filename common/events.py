@@ -14,11 +14,11 @@ from typing import Any
 from uuid import UUID
 
 from arq.connections import ArqRedis
-from pydantic import BaseModel, ConfigDict
-from pydantic_core import from_json, to_json
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic_core import to_json
 
 from common.config import CommonSettings
-from common.redis import RedisKeys
+from common.redis import RedisKeys, Script, ScriptCall, run_scripts
 
 _IDLE_STREAM_SECONDS = 7 * 24 * 3600
 
@@ -82,6 +82,9 @@ class Event(BaseModel):
         return self.model_dump(mode="json", exclude={"owner_id"})
 
 
+_EVENTS = TypeAdapter(list[Event])
+
+
 @dataclass(frozen=True, slots=True)
 class NewEvent:
     """An event before the log numbered it.
@@ -125,7 +128,7 @@ class EventPage:
 # KEYS: channel, then one stream per event. ARGV: new epoch, max length, ttl, idle ttl, then per event:
 # attempt, fence to keep, terminal (1; 2 opens an ended log again), head, tail.
 # Returns the number given to each event, 0 where it was refused.
-_APPEND = """
+_APPEND = Script("""
 local numbers, batch = {}, {}
 for i = 2, #KEYS do
   local a = 4 + (i - 2) * 5
@@ -151,7 +154,7 @@ for i = 2, #KEYS do
 end
 if #batch > 0 then redis.call('PUBLISH', KEYS[1], '[' .. table.concat(batch, ',') .. ']') end
 return numbers
-"""
+""")
 
 
 class EventLog:
@@ -165,7 +168,6 @@ class EventLog:
             str(int(settings.event_log_retention.total_seconds())),
             str(_IDLE_STREAM_SECONDS),
         )
-        self._append = redis.register_script(_APPEND)
 
     async def append(self, events: Sequence[NewEvent]) -> list[int]:
         """Number, keep and publish `events` in one step; 0 marks an event whose attempt is outdated or ended.
@@ -174,12 +176,16 @@ class EventLog:
         """
         if not events:
             return []
+        [numbers] = await run_scripts(self._redis, self.appending(events))
+        return list(numbers)
+
+    def appending(self, events: Sequence[NewEvent]) -> ScriptCall:
+        """The call behind `append`, for a caller that sends more in the same round trip."""
         keys = [self._keys.event_channel, *(self._keys.events(e.job_id) for e in events)]
         args: list[Any] = [token_hex(4), *self._limits]
         for event in events:
             args += [event.attempt, event.attempt + event.ends_attempt, _terminal_flag(event.type), *event.halves()]
-        numbers: list[int] = await self._append(keys=keys, args=args)
-        return numbers
+        return ScriptCall(_APPEND, keys, args)
 
     async def read(
         self, job_id: UUID, *, after_seq: int = 0, epoch: str | None = None, limit: int | None = None
@@ -211,4 +217,4 @@ def parse_event(raw: bytes | str) -> Event:
 
 def parse_batch(raw: bytes | str) -> list[Event]:
     """A published batch. Raises `ValueError` when it is not one."""
-    return [Event.model_validate(item) for item in from_json(raw)]
+    return _EVENTS.validate_json(raw)

@@ -1,13 +1,17 @@
 """Redis: how clients are made, and the name of every key and channel."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from hashlib import sha1
+from typing import Any, Self
 from uuid import UUID
 
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
+from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
 
 from common.config import CommonSettings
 
@@ -31,6 +35,40 @@ def create_redis(settings: CommonSettings, *, blocking: bool = False) -> ArqRedi
     return client
 
 
+class Script:
+    """A Lua script and the digest that Redis knows it by."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.sha = sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptCall:
+    """One call of a Lua script, not sent yet."""
+
+    script: Script
+    keys: Sequence[str]
+    args: Sequence[str | bytes | int | float]
+
+
+async def run_scripts(redis: ArqRedis, *calls: ScriptCall) -> list[Any]:
+    """Run scripts in order in one round trip, and their answers. A Redis that forgot a script is taught it again."""
+    try:
+        return await _pipeline(redis, calls).execute()
+    except NoScriptError:
+        for script in {call.script.source for call in calls}:
+            await redis.script_load(script)
+        return await _pipeline(redis, calls).execute()
+
+
+def _pipeline(redis: ArqRedis, calls: Sequence[ScriptCall]) -> Pipeline:
+    pipe = redis.pipeline(transaction=False)
+    for call in calls:
+        pipe.evalsha(call.script.sha, len(call.keys), *call.keys, *call.args)  # type: ignore[arg-type]  # bytes, numbers too
+    return pipe
+
+
 @dataclass(frozen=True, slots=True)
 class RedisKeys:
     """Names of keys and channels. Channels carry the database number, because pub/sub itself ignores it."""
@@ -46,8 +84,17 @@ class RedisKeys:
         return cls(int(number) if number.isdigit() else 0)
 
     def queue(self, name: str) -> str:
-        """arq's sorted set of hints; scores are Unix milliseconds."""
+        """arq's sorted set of the hints that are due; scores order them."""
         return f"arq:queue:{name}"
+
+    def later(self, queue: str) -> str:
+        """Sorted set of hints that come (back) at a time: delayed ones and those a worker took; Unix milliseconds."""
+        return f"{self.prefix}:queue:{queue}:later"
+
+    def queue_keys(self, name: str) -> tuple[str, str, str, str]:
+        """All keys of a queue: due hints, later ones, each owner's last start tag, the tag served last."""
+        base = f"{self.prefix}:queue:{name}"
+        return self.queue(name), self.later(name), f"{base}:lanes", f"{base}:clock"
 
     def hint(self, job_id: str) -> str:
         """arq's job key: the JSON body of a hint."""

@@ -18,7 +18,7 @@ _BATCH = 200
 
 
 class Claimer:
-    """Claims batches of jobs for some queues, in the order given. An outage yields nothing and raises nothing."""
+    """Claims batches of jobs for some queues, each queue first in turn. An outage yields nothing and raises nothing."""
 
     def __init__(
         self,
@@ -55,6 +55,7 @@ class Claimer:
         return []
 
     async def _take(self, limit: int) -> list[TakenHint]:
+        self._queues.append(self._queues.pop(0))
         try:
             return await self._hints.take(self._queues, limit, redelivery=self._redelivery)
         except (RedisError, OSError, TimeoutError) as error:

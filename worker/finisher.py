@@ -105,7 +105,9 @@ class Finisher:
         self._put(NewEvent(job.id, job.owner_id, _TYPES[verdict.status], job.attempt, data, ends_attempt=is_queued))
         if is_queued:
             try:
-                await self._hints.enqueue([Hint(job.id, job.kind, job.queue, ended.run_at, ended.dispatch_no)])
+                due = ended.run_at if verdict.delay else None
+                hint = Hint(job.id, job.owner_id, job.kind, job.queue, job.priority, due, ended.dispatch_no)
+                await self._hints.enqueue([hint])
             except (RedisError, OSError, TimeoutError):
                 logger.debug("Redis is away; the dispatcher will see to the next attempt")
 

@@ -9,6 +9,7 @@ from loguru import logger
 
 from common.ids import new_id
 from common.lock import configure_redis_lock
+from common.queue.definition import QueueName
 from worker.config import WorkerSettings
 from worker.container import WorkerContainer
 from worker.engine import Engine
@@ -35,6 +36,7 @@ async def lifespan(settings: WorkerSettings) -> AsyncIterator[Engine]:
         stack.push_async_callback(container.engine().dispose)
         stack.push_async_callback(container.redis().aclose)
         stack.push_async_callback(container.listener_redis().aclose)
+        stack.push_async_callback(container.ports().aclose)
         stack.push_async_callback(keeper.stop)
         stack.push_async_callback(_close_events, container)
         await keeper.start()
@@ -46,6 +48,8 @@ async def lifespan(settings: WorkerSettings) -> AsyncIterator[Engine]:
         }
         for name, loop in loops.items():
             _start_loop(stack, name, loop)
+        if QueueName.LLM in settings.worker_queues and settings.warm_up:
+            _start_loop(stack, "warm-up", container.ports().warm_up())
         yield engine
 
 

@@ -118,7 +118,9 @@ class Reconciler:
                 due = await self._upkeep.lock_due(db, limit=_BATCH)
                 if not due:
                     return
-                hints = [Hint(job.id, job.kind, job.queue, job.rank_at, job.dispatch_no) for job in due]
+                hints = [
+                    Hint(job.id, job.owner_id, job.kind, job.queue, job.priority, None, job.dispatch_no) for job in due
+                ]
                 if not await self._publish(hints):
                     return
                 await self._upkeep.mark_dispatched(db, [job.id for job in due])
@@ -145,4 +147,4 @@ class Reconciler:
 
 
 def _hint(job: MovedJob) -> Hint:
-    return Hint(job.id, job.kind, job.queue, job.run_at, job.dispatch_no)
+    return Hint(job.id, job.owner_id, job.kind, job.queue, job.priority, job.run_at, job.dispatch_no)

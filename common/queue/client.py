@@ -9,10 +9,10 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from arq.connections import ArqRedis
 from loguru import logger
 from pydantic import BaseModel
 from redis import RedisError
-from redis.asyncio import Redis
 
 from common.database.model import Job
 from common.database.session import Sessions
@@ -23,7 +23,7 @@ from common.queue.definition import AnyJobKind, JobKind
 from common.queue.group_commit import GroupCommit
 from common.queue.hints import Hint, HintQueue
 from common.queue.status import JobStatus
-from common.redis import RedisKeys
+from common.redis import RedisKeys, run_scripts
 from common.repository.job import JobRepository, NewJob, Owner
 
 _ENQUEUE_LIMIT = 0.25
@@ -73,7 +73,7 @@ class JobQueue:
         jobs: JobRepository,
         hints: HintQueue,
         events: EventLog,
-        redis: Redis,
+        redis: ArqRedis,
         keys: RedisKeys,
         *,
         max_payload_bytes: int,
@@ -86,6 +86,7 @@ class JobQueue:
         self._keys = keys
         self._max_payload_bytes = max_payload_bytes
         self._inserts = GroupCommit(self._insert)
+        self._announcements = GroupCommit(self._announce)
 
     async def submit[P: BaseModel, R: BaseModel](
         self, kind: JobKind[P, R], payload: P, *, owner: Owner, options: SubmitOptions | None = None
@@ -96,7 +97,7 @@ class JobQueue:
         Redis being away is no error.
         """
         job = await self._inserts.submit(self._new_job(kind, payload, owner, options or SubmitOptions()))
-        await self._announce([job])
+        await self._announcements.submit(job)
         return job
 
     async def cancel(self, job_id: UUID, owner: Owner) -> Cancelled:
@@ -130,7 +131,7 @@ class JobQueue:
             raise NotFoundError(f"job {job_id} does not exist")
         if not requeued:
             raise ConflictError(f"job {job_id} is {job.status}; only failed, cancelled or expired jobs can be retried")
-        await self._announce([job])
+        await self._announcements.submit(job)
         return job
 
     def _new_job(self, kind: AnyJobKind, payload: BaseModel, owner: Owner, options: SubmitOptions) -> NewJob:
@@ -161,16 +162,16 @@ class JobQueue:
         async with self._sessions.begin() as db:
             return await self._jobs.insert(db, jobs)
 
-    async def _announce(self, jobs: Sequence[Job]) -> None:
+    async def _announce(self, jobs: Sequence[Job]) -> Sequence[None]:
         """Tell Redis, within 250 ms; what fails here is mended by the dispatcher."""
         hints = [_hint(job) for job in jobs]
         queued = [_event(job, EventType.QUEUED, {"kind": job.kind, "run_at": job.run_at}) for job in jobs]
         try:
             async with asyncio.timeout(_ENQUEUE_LIMIT):
-                await self._events.append(queued)
-                await self._hints.enqueue(hints)
+                await run_scripts(self._redis, self._events.appending(queued), self._hints.enqueuing(hints))
         except (RedisError, OSError, TimeoutError) as error:
-            logger.warning("Redis is away; the job waits for the dispatcher: {}", type(error).__name__)
+            logger.warning("Redis is away; jobs wait for the dispatcher: {}", type(error).__name__)
+        return [None] * len(jobs)
 
     async def _hint_cancel(self, job: Job) -> None:
         try:

@@ -1,70 +1,108 @@
 """Hints: entries in arq's queues that say "look at this row". Losing, doubling or delaying one is harmless.
 
-arq's layout is kept (a sorted set of ids per queue, scores in Unix milliseconds, a JSON body per id), so that arq's
-own tools can look at it. Bodies are JSON and carry a job id and a dispatch number, nothing else.
+arq's layout is kept (a sorted set of ids per queue, a JSON body per id), so that arq's own tools can look at it.
+What waits in a queue is due; scores say in which order. Bodies carry a job id and a dispatch number, nothing else.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import time_ns
 from uuid import UUID
 
 from arq.connections import ArqRedis
 from pydantic_core import to_json
-from redis.asyncio.client import Pipeline
 
-from common.redis import RedisKeys
+from common.redis import RedisKeys, Script, ScriptCall, run_scripts
 
 _BODY_TTL = timedelta(days=1)
+_PLACES_PER_PRIORITY = 10
 
-# KEYS: quarantine, then the queues in order. ARGV: how many, redelivery in ms.
-# Takes what is due and moves it into the future: it comes back by itself when nobody settles it.
-_TAKE = """
+# A queue is served by start tags (start-time fair queueing, Goyal, Vin and Cheng 1996): each owner's hints are
+# numbered on from that owner's last one or from what is served now, so a long backlog delays nobody else.
+# KEYS, per queue: queue, later, lanes, clock. ARGV: body ttl in ms, then per hint:
+# queue index, id, body key, body, owner, places ahead, due in ms (0: now), wake channel. Returns nothing.
+_ENQUEUE = Script("""
+local woken = {}
+for a = 2, #ARGV, 8 do
+  local q = tonumber(ARGV[a]) * 4
+  local id, owner, due = ARGV[a + 1], ARGV[a + 4], tonumber(ARGV[a + 6])
+  redis.call('SET', ARGV[a + 2], ARGV[a + 3], 'PX', ARGV[1])
+  if due > 0 then
+    redis.call('ZADD', KEYS[q + 2], due, id)
+  elseif not redis.call('ZSCORE', KEYS[q + 1], id) then
+    local clock = tonumber(redis.call('GET', KEYS[q + 4]) or 0)
+    local tag = math.max(clock, tonumber(redis.call('HGET', KEYS[q + 3], owner) or 0))
+    redis.call('HSET', KEYS[q + 3], owner, tag + 1)
+    redis.call('ZADD', KEYS[q + 1], tag - tonumber(ARGV[a + 5]), id)
+    redis.call('ZREM', KEYS[q + 2], id)
+    woken[ARGV[a + 7]] = true
+  end
+end
+for channel in pairs(woken) do redis.call('PUBLISH', channel, '1') end
+""")
+
+# KEYS: quarantine, then the four of each queue in the order of service. ARGV: how many, redelivery in ms.
+# What is taken moves to `later` and comes back by itself when nobody settles it.
+_TAKE = Script("""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local left, taken = tonumber(ARGV[1]), {}
-for i = 2, #KEYS do
+local function is_zset(key)
+  local kind = redis.call('TYPE', key).ok
+  if kind == 'none' or kind == 'zset' then return true end
+  redis.call('RENAME', key, KEYS[1] .. ':' .. now .. ':' .. key)
+end
+for q = 1, #KEYS - 1, 4 do
   if left <= 0 then break end
-  if redis.call('TYPE', KEYS[i]).ok ~= 'zset' then
-    if redis.call('EXISTS', KEYS[i]) == 1 then redis.call('RENAME', KEYS[i], KEYS[1] .. ':' .. now .. ':' .. i) end
-  else
-    for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[i], '-inf', now, 'LIMIT', 0, left)) do
+  local queue, later, lanes, clock = KEYS[q + 1], KEYS[q + 2], KEYS[q + 3], KEYS[q + 4]
+  if is_zset(queue) and is_zset(later) then
+    local served = tonumber(redis.call('GET', clock) or 0)
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, left)) do
+      redis.call('ZREM', later, id)
+      redis.call('ZADD', queue, 'NX', served, id)
+    end
+    local popped = redis.call('ZPOPMIN', queue, left)
+    for i = 1, #popped, 2 do
+      local id = popped[i]
       if #id == 36 and string.match(id, '^[%x-]+$') then
-        redis.call('ZADD', KEYS[i], now + ARGV[2], id)
-        taken[#taken + 1] = i - 2
+        redis.call('ZADD', later, now + ARGV[2], id)
+        taken[#taken + 1] = (q - 1) / 4
         taken[#taken + 1] = id
         left = left - 1
+        served = math.max(served, tonumber(popped[i + 1]))
       else
-        redis.call('ZREM', KEYS[i], id)
         redis.call('LPUSH', KEYS[1], id)
         redis.call('LTRIM', KEYS[1], 0, 999)
       end
     end
+    if #popped > 0 then
+      if redis.call('EXISTS', queue) == 1 then redis.call('SET', clock, served)
+      else redis.call('DEL', clock, lanes) end
+    end
   end
 end
 return taken
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """One dispatch of one job; due at `at`, which also orders it within its queue."""
+    """One dispatch of one job. `due` is a moment in the future, or None for now; priority moves it ahead."""
 
     job_id: UUID
+    owner_id: UUID
     kind: str
     queue: str
-    at: datetime
+    priority: int = 0
+    due: datetime | None = None
     dispatch_no: int = 1
 
-    @property
-    def score(self) -> int:
-        return int(self.at.timestamp() * 1000)
-
     def body(self) -> bytes:
-        """arq's job definition: function, arguments, enqueue time."""
+        """arq's job definition: function, arguments, enqueue time in Unix milliseconds."""
         args = [str(self.job_id), self.dispatch_no]
-        return to_json({"t": None, "f": self.kind, "a": args, "k": {}, "et": self.score})
+        return to_json({"t": None, "f": self.kind, "a": args, "k": {}, "et": time_ns() // 1_000_000})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,43 +119,50 @@ class HintQueue:
     def __init__(self, redis: ArqRedis, keys: RedisKeys) -> None:
         self._redis = redis
         self._keys = keys
-        self._take = redis.register_script(_TAKE)
 
     async def enqueue(self, hints: Sequence[Hint]) -> None:
-        """Write hints and wake the workers of their queues, in one round trip."""
-        pipe = self._redis.pipeline(transaction=False)
-        self.add_to(pipe, hints)
-        await pipe.execute()
+        """Write hints and wake the workers of their queues, in one round trip. A hint already waiting stays put."""
+        if hints:
+            await run_scripts(self._redis, self.enqueuing(hints))
 
-    def add_to(self, pipe: Pipeline, hints: Iterable[Hint]) -> None:
-        """Append the commands of `enqueue` to a pipeline."""
-        scores: dict[str, dict[str, int]] = defaultdict(dict)
+    def enqueuing(self, hints: Sequence[Hint]) -> ScriptCall:
+        """The call behind `enqueue`, for a caller that sends more in the same round trip."""
+        queues = list(dict.fromkeys(hint.queue for hint in hints))
+        args: list[str | bytes | int] = [int(_BODY_TTL.total_seconds() * 1000)]
         for hint in hints:
-            job_id = str(hint.job_id)
-            scores[hint.queue][job_id] = hint.score
-            pipe.set(self._keys.hint(job_id), hint.body(), px=_BODY_TTL)
-        for queue, entries in scores.items():
-            pipe.zadd(self._keys.queue(queue), entries)
-            pipe.publish(self._keys.wake_channel(queue), b"1")
+            args += self._arguments(hint, queues.index(hint.queue))
+        return ScriptCall(_ENQUEUE, [key for name in queues for key in self._keys.queue_keys(name)], args)
+
+    def _arguments(self, hint: Hint, queue_index: int) -> list[str | bytes | int]:
+        job_id = str(hint.job_id)
+        return [
+            queue_index,
+            job_id,
+            self._keys.hint(job_id),
+            hint.body(),
+            str(hint.owner_id),
+            hint.priority * _PLACES_PER_PRIORITY,
+            int(hint.due.timestamp() * 1000) if hint.due else 0,
+            self._keys.wake_channel(hint.queue),
+        ]
 
     async def take(self, queues: Sequence[str], limit: int, *, redelivery: timedelta) -> list[TakenHint]:
         """Up to `limit` due hints, queues in the given order; unsettled ones come back after `redelivery`.
 
         Entries that are not job ids are moved to the quarantine list.
         """
-        keys = [self._keys.quarantine, *(self._keys.queue(name) for name in queues)]
-        args = [limit, int(redelivery.total_seconds() * 1000)]
-        flat = await self._take(keys=keys, args=args)
-        pairs = zip(flat[::2], flat[1::2], strict=True)
+        keys = [self._keys.quarantine, *(key for name in queues for key in self._keys.queue_keys(name))]
+        call = ScriptCall(_TAKE, keys, [limit, int(redelivery.total_seconds() * 1000)])
+        [flat] = await run_scripts(self._redis, call)
         hints, malformed = [], []
-        for index, raw in pairs:
+        for index, raw in zip(flat[::2], flat[1::2], strict=True):
             try:
                 hints.append(TakenHint(UUID(raw.decode()), queues[index]))
             except ValueError:
                 malformed.append((queues[index], raw))
         for queue, raw in malformed:
             pipe = self._redis.pipeline(transaction=False)
-            pipe.zrem(self._keys.queue(queue), raw)
+            pipe.zrem(self._keys.later(queue), raw)
             pipe.lpush(self._keys.quarantine, raw)
             await pipe.execute()
         return hints
@@ -131,6 +176,6 @@ class HintQueue:
             by_queue[hint.queue].append(str(hint.job_id))
         pipe = self._redis.pipeline(transaction=False)
         for queue, ids in by_queue.items():
-            pipe.zrem(self._keys.queue(queue), *ids)
+            pipe.zrem(self._keys.later(queue), *ids)
             pipe.unlink(*(self._keys.hint(job_id) for job_id in ids))
         await pipe.execute()

@@ -22,6 +22,7 @@ class ClaimedJob:
     owner_id: UUID
     kind: str
     queue: str
+    priority: int
     payload: str
     attempt: int
     failures: int
@@ -65,7 +66,7 @@ _CLAIM = """
         FOR UPDATE SKIP LOCKED
     ) AS due
     WHERE jobs.id = due.id
-    RETURNING jobs.id, tenant_id, owner_id, kind, queue, payload::text AS payload, attempt, failures, crashes,
+    RETURNING jobs.id, tenant_id, owner_id, kind, queue, priority, payload::text AS payload, attempt, failures, crashes,
               max_attempts, timeout, run_at, started_at, request_id
 """
 

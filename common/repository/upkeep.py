@@ -14,9 +14,10 @@ class DueJob:
     """A waiting row whose hint is missing or late."""
 
     id: UUID
+    owner_id: UUID
     kind: str
     queue: str
-    rank_at: datetime
+    priority: int
     dispatch_no: int
 
 
@@ -31,12 +32,12 @@ class MovedJob:
     status: JobStatus
     attempt: int
     run_at: datetime
-    rank_at: datetime
+    priority: int
     dispatch_no: int
     error: dict[str, Any] | None
 
 
-_MOVED = "id, owner_id, kind, queue, status, attempt, run_at, rank_at, dispatch_no, error"
+_MOVED = "id, owner_id, kind, queue, status, attempt, run_at, priority, dispatch_no, error"
 
 _END_EXPIRED_LEASES = statement(
     """
@@ -97,7 +98,7 @@ _EXPIRE = statement(
 
 _DUE = statement(
     """
-    SELECT id, kind, queue, rank_at, dispatch_no + 1 AS dispatch_no FROM jobs
+    SELECT id, owner_id, kind, queue, priority, dispatch_no + 1 AS dispatch_no FROM jobs
     WHERE status = 'queued' AND next_dispatch_at <= clock_timestamp() AND run_at <= clock_timestamp()
     ORDER BY next_dispatch_at LIMIT :limit FOR UPDATE SKIP LOCKED
     """
