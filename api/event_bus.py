@@ -141,7 +141,7 @@ class EventBus:
     def _handle_events(self, data: bytes) -> None:
         try:
             events = parse_batch(data)
-        except (ValueError, TypeError):
+        except ValueError:
             self.drop("a message on the event channel that is no batch of events")
             return
         for event in events:

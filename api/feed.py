@@ -101,8 +101,8 @@ class Feed:
         """When the row says that the job ended and the log does not, put the end into the log."""
         job = await self._history.find(self.job_id, self._owner)
         if not has_ended(job):
-            self._check_wait = min(self._check_wait * 2, _LAST_CHECK)
             self.check_at = monotonic() + self._check_wait
+            self._check_wait = min(self._check_wait * 2, _LAST_CHECK)
             return
         self.check_at = monotonic() + 1
         if job is None or not is_bus_settled or not has_ended(job, seconds_ago=SETTLE_SECONDS):

@@ -1,12 +1,13 @@
 """A real Socket.IO client that keeps what it hears and can wait for it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
 import socketio  # type: ignore[import-untyped]
 
 _EVENTS = ("job:event", "job:reset", "job:update", "job:resync", "server:disconnect", "notice")
+_PATIENCE = 20.0
 type Heard = tuple[str, dict[str, Any]]
 
 
@@ -40,15 +41,15 @@ class Listener:
     async def subscribe(self, job_id: object, **where: object) -> dict[str, Any]:
         return await self.ask("job:subscribe", {"job_id": str(job_id), **where})
 
-    async def until(self, is_enough: Callable[[list[Heard]], bool], timeout: float = 20) -> list[Heard]:
+    async def until(self, is_enough: Callable[[list[Heard]], bool]) -> list[Heard]:
         """Wait until what was heard is enough."""
-        async with asyncio.timeout(timeout), self._changed:
+        async with asyncio.timeout(_PATIENCE), self._changed:
             await self._changed.wait_for(lambda: is_enough(self.heard))
         return self.heard
 
-    async def until_type(self, event_type: str, timeout: float = 20) -> list[dict[str, Any]]:
+    async def until_type(self, event_type: str) -> list[dict[str, Any]]:
         """Wait for a `job:event` of this type; returns all `job:event`s so far."""
-        await self.until(lambda _: any(event["type"] == event_type for event in self.events), timeout)
+        await self.until(lambda _: any(event["type"] == event_type for event in self.events))
         return self.events
 
     @property
@@ -68,3 +69,13 @@ class Listener:
 
     async def _on_disconnect(self, *_: object) -> None:
         self.disconnected.set()
+
+
+async def eventually(is_so: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Wait for something that nobody announces."""
+    async with asyncio.timeout(_PATIENCE):
+        while True:
+            answer = is_so()
+            if answer if isinstance(answer, bool) else await answer:
+                return
+            await asyncio.sleep(0.01)

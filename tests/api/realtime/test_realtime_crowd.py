@@ -1,0 +1,94 @@
+"""Many clients, and those who do not keep up."""
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import socketio  # type: ignore[import-untyped]
+
+from api.container import ApiContainer
+from common.database.model import Job
+from tests.api.realtime.conftest import Person, Serve, Server, delta, succeeded
+from tests.api.realtime.listener import Listener
+
+_LARGE = "x" * 50_000
+
+
+async def connect_raw(
+    session: aiohttp.ClientSession, server: Server, person: Person
+) -> aiohttp.ClientWebSocketResponse:
+    """A websocket that reads only when it is told to."""
+    ws = await session.ws_connect(f"{server.url}/socket.io/?EIO=4&transport=websocket")
+    await ws.receive_str()
+    await ws.send_str("40" + json.dumps({"token": person.token}))
+    assert (await ws.receive_str()).startswith("40{")
+    return ws
+
+
+async def test_client_that_does_not_read_is_dropped_and_the_others_go_on(
+    serve: Serve, backstage: ApiContainer, person: Person, job: Job
+) -> None:
+    server = await serve(max_client_backlog=100)
+    async with aiohttp.ClientSession() as session, Listener(server.url, person.token) as listener:
+        deaf = await connect_raw(session, server, person)
+        await deaf.send_str("420" + json.dumps(["job:subscribe", {"job_id": str(job.id)}]))
+        while not (await deaf.receive_str()).startswith("430"):
+            pass
+        await listener.subscribe(job.id)
+        for _ in range(300):
+            await backstage.events().append([delta(job, _LARGE)])
+        await backstage.events().append([succeeded(job)])
+        events = await listener.until_type("job.succeeded")
+        assert [event["seq"] for event in events] == list(range(1, 303))
+        assert server.realtime.clients.dropped_slow == 1
+        last = ""
+        async with asyncio.timeout(20):
+            async for message in deaf:
+                last = message.data if "slow_client" in message.data else last
+        assert last
+
+
+async def test_long_history_comes_at_the_reader_s_pace(
+    serve: Serve, backstage: ApiContainer, person: Person, job: Job
+) -> None:
+    server = await serve(max_client_backlog=300)
+    for _ in range(10):
+        await backstage.events().append([delta(job, "word ") for _ in range(300)])
+    await backstage.events().append([succeeded(job)])
+    async with Listener(server.url, person.token) as listener:
+        await listener.subscribe(job.id)
+        events = await listener.until_type("job.succeeded")
+    assert [event["seq"] for event in events] == list(range(1, 3003))
+    assert server.realtime.clients.dropped_slow == 0
+
+
+async def test_fifty_clients_of_one_job_hear_the_same(
+    server: Server, backstage: ApiContainer, person: Person, job: Job
+) -> None:
+    listeners = [Listener(server.url, person.token) for _ in range(50)]
+    await asyncio.gather(*(listener.__aenter__() for listener in listeners))
+    try:
+        await asyncio.gather(*(listener.subscribe(job.id) for listener in listeners))
+        for number in range(100):
+            await backstage.events().append([delta(job, str(number))])
+        await backstage.events().append([succeeded(job)])
+        heard = await asyncio.gather(*(listener.until_type("job.succeeded") for listener in listeners))
+        assert all([event["seq"] for event in events] == list(range(1, 103)) for events in heard)
+    finally:
+        await asyncio.gather(*(listener.__aexit__() for listener in listeners))
+
+
+async def test_stock_manager_of_another_process_reaches_clients(
+    server: Server, backstage: ApiContainer, person: Person
+) -> None:
+    stock: Any = socketio.AsyncRedisManager(
+        backstage.settings().redis_url.get_secret_value(), channel=backstage.keys().socketio_channel, write_only=True
+    )
+    async with Listener(server.url, person.token) as listener:
+        await stock.emit("notice", {"text": "to you"}, room=f"user:{person.owner.user_id}")
+        await stock.emit("notice", {"text": "not to you"}, room="user:somebody-else")
+        await stock.emit("notice", {"text": "bytes", "raw": b"\x00"})
+        await listener.until(lambda _: len(listener.named("notice")) == 2)
+        assert [notice["text"] for notice in listener.named("notice")] == ["to you", "bytes"]
+    await stock.redis.aclose()
