@@ -1,10 +1,10 @@
-"""`letuin up` from the outside: one command starts everything, jobs run, deaths are survived, nothing is left behind."""
+"""`letuin up` from the outside: one command starts all, jobs run, deaths are survived, nothing is left."""
 
-import asyncio
 import json
 import signal
 import socket
-from collections.abc import AsyncIterator
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -13,23 +13,22 @@ import pytest
 from tests.fixtures.letuin import letuin
 from tests.fixtures.up import UpProcess, wait_gone
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[UpProcess]:
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
     """One system for the tests that leave it as it was."""
-    started = await UpProcess.launch(tmp_path_factory.mktemp("up"))
+    started = UpProcess.launch(tmp_path_factory.mktemp("up"))
     try:
-        await started.wait_running()
+        started.wait_running()
         yield started
     finally:
-        await started.stop()
+        started.stop()
 
 
-async def test_it_says_where_everything_is(up: UpProcess) -> None:
-    async with httpx2.AsyncClient(trust_env=False) as http:
-        health = (await http.get(f"{up.state.api_url}/health")).json()
+def test_it_says_where_everything_is(up: UpProcess) -> None:
+    health = httpx2.get(f"{up.state.api_url}/health", trust_env=False).json()
 
     assert (health["status"], health["environment"]) == ("healthy", "development")
     for text in (f"{up.state.api_url}/docs", "submit llm.chat -p prompt=", str(up.folder / "data"), "Ctrl-C"):
@@ -37,17 +36,17 @@ async def test_it_says_where_everything_is(up: UpProcess) -> None:
     assert "\x1b" not in up.output
 
 
-async def test_doctor_finds_nothing_wrong(up: UpProcess) -> None:
+def test_doctor_finds_nothing_wrong(up: UpProcess) -> None:
     findings = json.loads(up.letuin("doctor", "--json"))
 
     assert [item for item in findings if item["verdict"] != "ok"] == []
 
 
-async def test_an_echo_is_waited_for(up: UpProcess) -> None:
+def test_an_echo_is_waited_for(up: UpProcess) -> None:
     assert json.loads(up.letuin("submit", "system.echo", "-p", "message=안녕", "--wait")) == {"message": "안녕"}
 
 
-async def test_the_model_streams_its_tokens(up: UpProcess) -> None:
+def test_the_model_streams_its_tokens(up: UpProcess) -> None:
     arguments = ("submit", "llm.chat", "-p", "prompt=Tell me about the sea.", "-p", "max_tokens=60")
     lines = [json.loads(line) for line in up.letuin(*arguments, "--follow", "--json").splitlines()]
 
@@ -60,7 +59,7 @@ async def test_the_model_streams_its_tokens(up: UpProcess) -> None:
     assert (events[0]["type"], events[-1]["type"]) == ("job.queued", "job.succeeded")
 
 
-async def test_followed_text_is_the_answer_and_nothing_else(up: UpProcess) -> None:
+def test_followed_text_is_the_answer_and_nothing_else(up: UpProcess) -> None:
     arguments = ("submit", "llm.chat", "-p", "prompt=Say hello.", "-p", "max_tokens=20", "-p", "temperature=0")
     shown = up.letuin(*arguments, "--follow")
     (newest,) = json.loads(up.letuin("jobs", "list", "--limit", "1", "--kind", "llm.chat", "--json"))["items"]
@@ -68,7 +67,7 @@ async def test_followed_text_is_the_answer_and_nothing_else(up: UpProcess) -> No
     assert shown.rstrip("\n") == up.job(newest["id"])["result"]["text"].rstrip("\n")
 
 
-async def test_progress_is_followed(up: UpProcess) -> None:
+def test_progress_is_followed(up: UpProcess) -> None:
     answer = letuin("submit", "system.sleep", "-p", "seconds=1.5", "--follow", folder=up.folder)
 
     assert answer.returncode == 0
@@ -76,7 +75,7 @@ async def test_progress_is_followed(up: UpProcess) -> None:
     assert answer.stderr.rstrip().splitlines()[-1].startswith("✓ succeeded in 1.")
 
 
-async def test_jobs_are_cancelled_and_retried(up: UpProcess) -> None:
+def test_jobs_are_cancelled_and_retried(up: UpProcess) -> None:
     job_id = up.letuin("submit", "system.sleep", "-p", "seconds=600").strip()
     up.letuin("jobs", "cancel", job_id)
     watched = letuin("jobs", "watch", job_id, folder=up.folder)
@@ -89,7 +88,7 @@ async def test_jobs_are_cancelled_and_retried(up: UpProcess) -> None:
     assert again["status"] in ("queued", "running")
 
 
-async def test_what_is_wrong_is_said_by_field(up: UpProcess) -> None:
+def test_what_is_wrong_is_said_by_field(up: UpProcess) -> None:
     unknown = letuin("submit", "system.ecco", "-p", "message=x", folder=up.folder)
     wrong = letuin("submit", "llm.chat", "--payload", '{"messages": [{"role": "user"}]}', folder=up.folder)
     absent = letuin("jobs", "show", "00000000-0000-7000-8000-00000000abcd", folder=up.folder)
@@ -100,7 +99,7 @@ async def test_what_is_wrong_is_said_by_field(up: UpProcess) -> None:
     assert "does not exist" in absent.stderr
 
 
-async def test_a_second_one_in_the_folder_is_refused(up: UpProcess) -> None:
+def test_a_second_one_in_the_folder_is_refused(up: UpProcess) -> None:
     second = letuin("up", folder=up.folder)
 
     assert second.returncode == 4
@@ -108,7 +107,7 @@ async def test_a_second_one_in_the_folder_is_refused(up: UpProcess) -> None:
     assert json.loads(up.letuin("submit", "system.echo", "-p", "message=x", "--wait")) == {"message": "x"}
 
 
-async def test_a_user_signs_in(up: UpProcess) -> None:
+def test_a_user_signs_in(up: UpProcess) -> None:
     letuin("users", "create", "ada@example.com", "--password-stdin", folder=up.folder, stdin="correct horse\n")
     wrong = letuin("login", "ada@example.com", "--password-stdin", folder=up.folder, stdin="wrong horse\n")
     right = letuin("login", "ada@example.com", "--password-stdin", folder=up.folder, stdin="correct horse\n")
@@ -122,10 +121,9 @@ async def test_a_user_signs_in(up: UpProcess) -> None:
     assert mine == []
 
 
-async def test_a_killed_worker_is_survived(up: UpProcess) -> None:
+def test_a_killed_worker_is_survived(up: UpProcess) -> None:
     job_id = up.letuin("submit", "system.sleep", "-p", "seconds=2").strip()
-    while up.job(job_id)["status"] != "running":
-        await asyncio.sleep(0.05)
+    up.wait_until(lambda: up.job(job_id)["status"] == "running")
     up.descendant("worker.main", "default,email,agent").kill()
     lines = up.letuin("jobs", "watch", job_id, "--json").splitlines()
 
@@ -134,62 +132,59 @@ async def test_a_killed_worker_is_survived(up: UpProcess) -> None:
     assert [event["type"] for event in events].count("job.succeeded") == 1
 
 
-async def test_ctrl_c_stops_everything_also_in_the_middle_of_a_job(tmp_path: Path) -> None:
-    up = await UpProcess.launch(tmp_path)
+def test_ctrl_c_stops_everything_also_in_the_middle_of_a_job(tmp_path: Path) -> None:
+    up = UpProcess.launch(tmp_path)
     try:
-        await up.wait_running()
+        up.wait_running()
         up.letuin("submit", "system.sleep", "-p", "seconds=600")
         processes = up.descendants()
         up.process.send_signal(signal.SIGINT)
 
-        assert await asyncio.wait_for(up.process.wait(), 30) == 130, up.output
-        assert await wait_gone(processes) == []
+        assert up.process.wait(30) == 130, up.output
+        assert wait_gone(processes) == []
         assert not (tmp_path / "data" / "run.json").exists()
     finally:
-        await up.stop()
+        up.stop()
 
 
-async def test_two_ctrl_c_stop_everything_at_once(tmp_path: Path) -> None:
-    up = await UpProcess.launch(tmp_path, env={"WORKER_DRAIN_GRACE": "60"})
+def test_two_ctrl_c_stop_everything_at_once(tmp_path: Path) -> None:
+    up = UpProcess.launch(tmp_path, env={"WORKER_DRAIN_GRACE": "60"})
     try:
-        await up.wait_running()
+        up.wait_running()
         job_id = up.letuin("submit", "system.sleep", "-p", "seconds=600").strip()
-        while up.job(job_id)["status"] != "running":
-            await asyncio.sleep(0.05)
+        up.wait_until(lambda: up.job(job_id)["status"] == "running")
         processes = up.descendants()
         up.process.send_signal(signal.SIGINT)
-        await asyncio.sleep(0.2)  # two signals at the very same time would be one
+        time.sleep(0.2)  # two signals at the very same time would be one
         up.process.send_signal(signal.SIGINT)
 
-        assert await asyncio.wait_for(up.process.wait(), 10) == 130, up.output
-        assert await wait_gone(processes) == []
+        assert up.process.wait(10) == 130, up.output
+        assert wait_gone(processes) == []
     finally:
-        await up.stop()
+        up.stop()
 
 
-async def test_killed_it_takes_everything_along(tmp_path: Path) -> None:
-    up = await UpProcess.launch(tmp_path)
+def test_killed_it_takes_everything_along(tmp_path: Path) -> None:
+    up = UpProcess.launch(tmp_path)
     try:
-        await up.wait_running()
+        up.wait_running()
         processes = up.descendants()
         up.process.kill()
-        await up.process.wait()
+        up.process.wait()
 
-        assert await wait_gone(processes) == []
+        assert wait_gone(processes) == []
     finally:
-        await up.stop()
+        up.stop()
 
 
-async def test_ctrl_c_during_the_start_leaves_nothing(tmp_path: Path) -> None:
-    up = await UpProcess.launch(tmp_path)
-    while "PostgreSQL and Redis are ready" not in up.output:
-        assert up.process.returncode is None, up.output
-        await asyncio.sleep(0.05)
+def test_ctrl_c_during_the_start_leaves_nothing(tmp_path: Path) -> None:
+    up = UpProcess.launch(tmp_path)
+    up.wait_until(lambda: "PostgreSQL and Redis are ready" in up.output)
     processes = up.descendants()
     up.process.send_signal(signal.SIGINT)
 
-    assert await asyncio.wait_for(up.process.wait(), 30) == 130, up.output
-    assert await wait_gone(processes) == []
+    assert up.process.wait(30) == 130, up.output
+    assert wait_gone(processes) == []
 
 
 def test_a_port_in_use_is_said_and_nothing_is_started(tmp_path: Path) -> None:
