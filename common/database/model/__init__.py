@@ -3,6 +3,6 @@
 from common.database.model.base import Base
 from common.database.model.job import Attempt, Job
 from common.database.model.user import Role, Tenant, User
-from common.database.model.worker import Worker
+from common.database.model.worker import Queue, Worker
 
-__all__ = ["Attempt", "Base", "Job", "Role", "Tenant", "User", "Worker"]
+__all__ = ["Attempt", "Base", "Job", "Queue", "Role", "Tenant", "User", "Worker"]

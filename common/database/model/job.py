@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, SmallInteger, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
@@ -34,6 +34,12 @@ class Job(Base):
             postgresql_where=text("status = 'queued' AND expires_at IS NOT NULL"),
         ),
         Index("ix_jobs_lease", "lease_owner", postgresql_where=text("status = 'running'")),
+        Index(
+            "ix_jobs_limits",
+            "limit_keys",
+            postgresql_using="gin",
+            postgresql_where=text("limit_keys IS NOT NULL AND status IN ('queued', 'running')"),
+        ),
         Index("ix_jobs_owner", "tenant_id", "owner_id", "id"),
         {"postgresql_with": {"fillfactor": "80"}},
     )
@@ -58,6 +64,8 @@ class Job(Base):
     rank_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     waiting: Mapped[str | None]
+    limit_keys: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    limit_values: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
     lease_owner: Mapped[UUID | None]
     cancel_requested_at: Mapped[datetime | None]
     dispatch_no: Mapped[int] = mapped_column(server_default=text("0"))

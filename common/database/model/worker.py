@@ -28,3 +28,13 @@ class Worker(Base):
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     lease_expires_at: Mapped[datetime]
     stopped_at: Mapped[datetime | None]
+
+
+class Queue(Base):
+    """What operators decided about a queue. A queue without a row has no restrictions."""
+
+    __tablename__ = "queues"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    is_paused: Mapped[bool] = mapped_column(server_default=text("false"))
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
