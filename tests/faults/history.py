@@ -1,0 +1,155 @@
+"""What must hold after every fault, judged from what the database wrote down and from the events.
+
+Not "it ended in the end": every job's whole way is checked.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from common.events import Event, EventType, is_terminal
+from common.queue.status import AttemptOutcome, JobStatus, is_allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One change of a row, as the database kept it; `before` is None for the insert."""
+
+    before: JobStatus | None
+    after: JobStatus
+    attempt_before: int | None
+    attempt: int
+    lease_before: UUID | None
+    failures: int
+    crashes: int
+    is_cancelling: bool
+
+    @property
+    def is_claim(self) -> bool:
+        return (self.before, self.after) == (JobStatus.QUEUED, JobStatus.RUNNING)
+
+    @property
+    def ends_attempt(self) -> bool:
+        return self.before is JobStatus.RUNNING and self.after is not JobStatus.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A row of the attempts table."""
+
+    attempt: int
+    worker_id: UUID
+    outcome: AttemptOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One job from its insert to now; `result_attempt` is the attempt that a `fault.mark` result names."""
+
+    job_id: UUID
+    status: JobStatus
+    max_attempts: int
+    result_attempt: int | None
+    moves: Sequence[Move]
+    endings: Sequence[Ending]
+    events: Sequence[Event]
+
+    @property
+    def claims(self) -> int:
+        """How often it was started."""
+        return sum(move.is_claim for move in self.moves)
+
+    @property
+    def failures(self) -> int:
+        return self.moves[-1].failures
+
+    @property
+    def crashes(self) -> int:
+        return self.moves[-1].crashes
+
+
+def violations(story: Story, *, max_crashes: int, whole_events: bool) -> list[str]:
+    """What this job did that it must not, in words; empty when all is well.
+
+    `whole_events` is False when the fault emptied Redis or cut its file: numbers must then still be without holes.
+    """
+    found = [
+        *_of_status(story),
+        *_of_attempts(story),
+        *_of_cancel(story),
+        *_of_budgets(story, max_crashes),
+        *_of_events(story, whole=whole_events),
+    ]
+    return [f"job {story.job_id}: {text}" for text in found]
+
+
+def _of_status(story: Story) -> Iterator[str]:
+    """Accepted jobs end, once (I1, I3)."""
+    if not story.status.is_terminal:
+        yield f"it did not end; it is {story.status}"
+    ends = 0
+    for move in story.moves:
+        if move.before is None:
+            continue
+        if not is_allowed(move.before, move.after):
+            yield f"{move.before} became {move.after}"
+        if move.before.is_terminal and move.after is move.before:
+            yield "its end was changed"
+        ends += move.after.is_terminal and move.after is not move.before
+        ends -= move.before.is_terminal and move.after is JobStatus.QUEUED
+    if story.status.is_terminal and ends != 1:
+        yield f"it ended {ends} times"
+
+
+def _of_attempts(story: Story) -> Iterator[str]:
+    """Attempts count up by one per claim, and each end was written by who held the lease (I4, I6)."""
+    claimed = [move.attempt for move in story.moves if move.is_claim]
+    if claimed != list(range(1, len(claimed) + 1)):
+        yield f"its claims had the numbers {claimed}"
+    ends = {move.attempt: move.lease_before for move in story.moves if move.ends_attempt}
+    kept = {ending.attempt: ending.worker_id for ending in story.endings}
+    if ends != kept:
+        yield f"the ends of its attempts are {ends}, the attempts table has {kept}"
+    if any(move.ends_attempt and move.attempt != move.attempt_before for move in story.moves):
+        yield "an end changed the attempt number"
+    if story.result_attempt is not None and story.result_attempt != story.moves[-1].attempt:
+        yield f"its result is of attempt {story.result_attempt}, its last was {story.moves[-1].attempt}"
+
+
+def _of_cancel(story: Story) -> Iterator[str]:
+    """Once a cancel is written, the job neither succeeds nor starts again (I5)."""
+    is_cancelling = False
+    for move in story.moves:
+        if is_cancelling and (move.is_claim or move.after is JobStatus.SUCCEEDED):
+            yield f"it became {move.after} after its cancel"
+        is_cancelling = move.is_cancelling
+
+
+def _of_budgets(story: Story, max_crashes: int) -> Iterator[str]:
+    """Budgets hold, and only failures and crashes use them (I6, I7)."""
+    if story.failures > story.max_attempts or story.crashes > max_crashes:
+        yield f"it has {story.failures} failures and {story.crashes} crashes"
+    outcomes = Counter(ending.outcome for ending in story.endings)
+    failures = outcomes[AttemptOutcome.RETRIED] + outcomes[AttemptOutcome.FAILED]
+    if failures != story.failures:
+        yield f"{failures} attempts failed, it was charged with {story.failures}"
+    if outcomes[AttemptOutcome.CRASHED] != story.crashes:
+        yield f"{outcomes[AttemptOutcome.CRASHED]} attempts crashed, it was charged with {story.crashes}"
+
+
+def _of_events(story: Story, *, whole: bool) -> Iterator[str]:
+    """Numbers 1 to n without a hole, one end, and it is the last (I9)."""
+    numbers = [event.seq for event in story.events]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield f"its events have the numbers {numbers}"
+    ends = [event.seq for event in story.events if is_terminal(event.type)]
+    if ends and ends != numbers[-1:]:
+        yield f"its events end at {ends} of {len(numbers)}"
+    if ends and story.events[-1].type != f"job.{story.status}":
+        yield f"its last event is {story.events[-1].type}, the row is {story.status}"
+    if whole and story.status.is_terminal and not ends:
+        yield f"it has no last event: {[event.type for event in story.events]}"
+    starts = Counter(event.attempt for event in story.events if event.type == EventType.STARTED)
+    if repeated := [attempt for attempt, count in starts.items() if count > 1]:
+        yield f"its events start the attempts {repeated} more than once"

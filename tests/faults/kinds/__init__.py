@@ -1,0 +1,1 @@
+"""Job kinds that misbehave. Only the workers of the fault tests load them."""
