@@ -38,4 +38,5 @@ class CommonContainer(containers.DeclarativeContainer):
         redis,
         keys,
         max_payload_bytes=settings.provided.max_payload_bytes,
+        max_running_per_owner=settings.provided.max_running_per_owner,
     )

@@ -1,6 +1,6 @@
 """Where a worker's next jobs come from: hints in Redis, or straight from PostgreSQL when there are none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from time import monotonic
 from uuid import UUID
@@ -30,7 +30,8 @@ class Claimer:
         redelivery: timedelta,
         poll_interval: timedelta,
     ) -> None:
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = engine
+        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._attempts = attempts
         self._hints = hints
         self._queues = list(queues)
@@ -48,8 +49,7 @@ class Claimer:
                 return await self._claim_hinted(worker_id, taken)
             if monotonic() >= self._next_poll:
                 self._next_poll = monotonic() + self._poll_interval
-                async with self._engine.connect() as db:
-                    return await self._attempts.claim_next(db, worker_id, self._queues, limit)
+                return await self._claim_next(worker_id, limit)
         except (*AWAY, DBAPIError) as error:
             self._warn("PostgreSQL", error)
         return []
@@ -63,13 +63,31 @@ class Claimer:
             return []
 
     async def _claim_hinted(self, worker_id: UUID, taken: list[TakenHint]) -> list[ClaimedJob]:
-        async with self._engine.connect() as db:
-            jobs = await self._attempts.claim(db, worker_id, [hint.job_id for hint in taken])
+        ids = [hint.job_id for hint in taken]
+        async with self._autocommit.connect() as db:
+            jobs = await self._attempts.claim(db, worker_id, ids)
+            left = set(ids) - {job.id for job in jobs}
+            limited = await self._attempts.find_limited(db, ids=list(left)) if left else {}
+        jobs += await self._claim_limited(worker_id, limited)
         try:
             await self._hints.settle(taken)
         except (RedisError, OSError, TimeoutError) as error:
             self._warn("Redis", error)
         return jobs
+
+    async def _claim_next(self, worker_id: UUID, limit: int) -> list[ClaimedJob]:
+        async with self._autocommit.connect() as db:
+            jobs = await self._attempts.claim_next(db, worker_id, self._queues, limit)
+            if len(jobs) == limit:
+                return jobs
+            limited = await self._attempts.find_limited(db, queues=self._queues, limit=limit - len(jobs))
+        return jobs + await self._claim_limited(worker_id, limited)
+
+    async def _claim_limited(self, worker_id: UUID, candidates: Mapping[UUID, Sequence[str]]) -> list[ClaimedJob]:
+        if not candidates:
+            return []
+        async with self._engine.begin() as db:
+            return await self._attempts.claim_limited(db, worker_id, candidates)
 
     def _warn(self, store: str, error: Exception) -> None:
         if monotonic() - self._warned_at > 10:

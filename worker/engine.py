@@ -110,8 +110,9 @@ class Engine(Worker):
         self._stop_job(job_id, StopReason.CANCEL)
 
     def on_beat(self, beat: Heartbeat) -> None:
-        """Cancels and drains that came with a heartbeat."""
+        """Cancels, drains and a changed concurrency, as they came with a heartbeat."""
         self._is_draining = beat.is_draining
+        self.max_jobs = beat.concurrency
         for job_id in beat.cancelling:
             self.cancel(job_id)
 

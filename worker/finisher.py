@@ -67,6 +67,19 @@ class Finisher:
             logger.warning("Outdated attempt; its end was refused")
             return
         await self._tell(job, accepted, ended)
+        if job.limit_keys:
+            await self._wake_next(job.limit_keys)
+
+    async def _wake_next(self, limit_keys: Sequence[str]) -> None:
+        """Somebody else may run now; without Redis or PostgreSQL the dispatcher finds it later."""
+        try:
+            async with self.connect() as db:
+                due = await self._attempts.next_for_limits(db, limit_keys)
+            await self._hints.enqueue(
+                [Hint(job.id, job.owner_id, job.kind, job.queue, job.priority, None, job.dispatch_no) for job in due]
+            )
+        except (RedisError, *AWAY):
+            logger.debug("The next job of a limit waits for the dispatcher")
 
     async def _write(self, entries: Sequence[tuple[UUID, ClaimedJob, Verdict]]) -> list[tuple[Verdict, Ended | None]]:
         final = [verdict for _, _, verdict in entries]

@@ -22,6 +22,7 @@ from common.ids import new_id
 from common.queue.definition import AnyJobKind, JobKind
 from common.queue.group_commit import GroupCommit
 from common.queue.hints import Hint, HintQueue
+from common.queue.limits import ConcurrencyLimit, limits_of
 from common.queue.status import JobStatus
 from common.redis import RedisKeys, run_scripts
 from common.repository.job import JobRepository, NewJob, Owner
@@ -47,6 +48,7 @@ class SubmitOptions:
     tags: tuple[str, ...] = ()
     metadata: dict[str, Any] | None = None
     request_id: str | None = None
+    concurrency: ConcurrencyLimit | None = None
 
 
 class CancelOutcome(StrEnum):
@@ -77,6 +79,7 @@ class JobQueue:
         keys: RedisKeys,
         *,
         max_payload_bytes: int,
+        max_running_per_owner: int = 0,
     ) -> None:
         self._sessions = sessions
         self._jobs = jobs
@@ -85,6 +88,7 @@ class JobQueue:
         self._redis = redis
         self._keys = keys
         self._max_payload_bytes = max_payload_bytes
+        self._max_running_per_owner = max_running_per_owner
         self._inserts = GroupCommit(self._insert)
         self._announcements = GroupCommit(self._announce)
 
@@ -156,6 +160,7 @@ class JobQueue:
             request_id=options.request_id,
             tags=options.tags,
             metadata=options.metadata,
+            limits=limits_of(kind, owner.user_id, options.concurrency, self._max_running_per_owner),
         )
 
     async def _insert(self, jobs: Sequence[NewJob]) -> list[Job]:

@@ -56,6 +56,7 @@ class JobKind[P: BaseModel, R: BaseModel]:
     timeout: timedelta
     retry: Retry
     retention: timedelta
+    max_running: int | None
     internal: bool
     description: str
 
@@ -73,12 +74,13 @@ def job[P: BaseModel, R: BaseModel](
     timeout: timedelta = timedelta(minutes=5),
     retry: Retry | None = None,
     retention: timedelta = timedelta(days=30),
+    max_running: int | None = None,
     internal: bool = False,
 ) -> Callable[[Callable[[JobContext, P], Awaitable[R]]], JobKind[P, R]]:
     """Declare a job kind.
 
     `name` is permanent and reads `noun.verb`; `timeout` ends an attempt; `retention` is how long a finished job is
-    kept; `internal` kinds cannot be submitted over HTTP. Payload and result types come from the annotations.
+    kept; `max_running` bounds how many run at a time over all workers; `internal` kinds cannot be submitted over HTTP. Payload and result types come from the annotations.
     Raises `TypeError` or `ValueError` at import when the declaration is not usable.
     """
     if not _NAME.match(name):
@@ -97,6 +99,7 @@ def job[P: BaseModel, R: BaseModel](
             timeout=timeout,
             retry=retry or Retry(),
             retention=retention,
+            max_running=max_running,
             internal=internal,
             description=inspect.getdoc(handler) or "",
         )

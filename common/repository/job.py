@@ -1,6 +1,6 @@
 """Queries about jobs from the owner's side: insert, read, list, cancel. Every query names the tenant and owner."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,7 +40,8 @@ class NewJob:
     expires_in: timedelta | None = None
     request_id: str | None = None
     tags: tuple[str, ...] = ()
-    metadata: dict[str, Any] | None = field(default=None)
+    metadata: dict[str, Any] | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +60,18 @@ class JobFilter:
 _INSERT = statement(
     """
     INSERT INTO jobs (id, tenant_id, owner_id, kind, queue, payload, max_attempts, timeout, priority,
-                      run_at, rank_at, expires_at, dispatch_no, next_dispatch_at, request_id, tags, metadata)
+                      run_at, rank_at, expires_at, dispatch_no, next_dispatch_at, request_id, tags, metadata,
+                      limit_keys, limit_values)
     SELECT v.id, v.tenant_id, v.owner_id, v.kind, v.queue, v.payload::jsonb, v.max_attempts, v.timeout, v.priority,
            due.run_at, due.run_at - v.priority * interval '1 minute', now() + v.expires_in, 1,
            due.run_at + interval '10 seconds', v.request_id,
-           ARRAY(SELECT jsonb_array_elements_text(v.tags::jsonb)), v.metadata::jsonb
+           ARRAY(SELECT jsonb_array_elements_text(v.tags::jsonb)), v.metadata::jsonb,
+           CASE WHEN v.limits IS NOT NULL THEN ARRAY(SELECT key FROM jsonb_each_text(v.limits::jsonb)) END,
+           CASE WHEN v.limits IS NOT NULL THEN ARRAY(SELECT value::int FROM jsonb_each_text(v.limits::jsonb)) END
     FROM unnest(:ids, :tenants, :owners, :kinds, :queues, :payloads, :max_attempts, :timeouts, :priorities,
-                :run_ats, :delays, :expires_ins, :request_ids, :tags, :metadata)
+                :run_ats, :delays, :expires_ins, :request_ids, :tags, :metadata, :limits)
          AS v(id, tenant_id, owner_id, kind, queue, payload, max_attempts, timeout, priority,
-              run_at, delay, expires_in, request_id, tags, metadata)
+              run_at, delay, expires_in, request_id, tags, metadata, limits)
     CROSS JOIN LATERAL (SELECT greatest(coalesce(v.run_at, now() + v.delay), now()) AS run_at) AS due
     RETURNING id, run_at, rank_at, expires_at, next_dispatch_at, created_at, updated_at
     """,
@@ -86,6 +90,7 @@ _INSERT = statement(
     request_ids=TEXTS,
     tags=TEXTS,
     metadata=TEXTS,
+    limits=TEXTS,
 )
 
 _CANCEL_QUEUED = statement(
@@ -196,6 +201,7 @@ def _columns(jobs: Sequence[NewJob]) -> dict[str, list[Any]]:
         "expires_ins": [j.expires_in for j in jobs],
         "request_ids": [j.request_id for j in jobs],
         "tags": [to_json(j.tags).decode() for j in jobs],
+        "limits": [to_json(j.limits).decode() if j.limits else None for j in jobs],
         "metadata": [None if j.metadata is None else to_json(j.metadata).decode() for j in jobs],
     }
 

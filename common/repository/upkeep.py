@@ -6,19 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from common.queue.status import JobStatus
+from common.repository.attempt import DueJob
 from common.repository.sql import UUIDS, Executor, execute, statement
-
-
-@dataclass(frozen=True, slots=True)
-class DueJob:
-    """A waiting row whose hint is missing or late."""
-
-    id: UUID
-    owner_id: UUID
-    kind: str
-    queue: str
-    priority: int
-    dispatch_no: int
 
 
 @dataclass(frozen=True, slots=True)

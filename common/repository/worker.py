@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Uuid, select
+from sqlalchemy import Boolean, Integer, Uuid, select
 from sqlalchemy.dialects.postgresql import INTERVAL
 
 from common.database.model import Worker
@@ -29,6 +29,7 @@ class Heartbeat:
 
     is_alive: bool
     is_draining: bool
+    concurrency: int
     cancelling: frozenset[UUID]
 
 
@@ -46,15 +47,25 @@ _HEARTBEAT = statement(
     WITH renewed AS (
         UPDATE workers SET seen_at = clock_timestamp(), lease_expires_at = clock_timestamp() + :lease
         WHERE id = :id AND stopped_at IS NULL
-        RETURNING is_draining
+        RETURNING is_draining, concurrency
     )
-    SELECT is_draining,
+    SELECT is_draining, concurrency,
            ARRAY(SELECT id FROM jobs WHERE lease_owner = :id AND status = 'running'
                                        AND cancel_requested_at IS NOT NULL) AS cancelling
     FROM renewed
     """,
     id=Uuid(),
     lease=INTERVAL(),
+)
+_STEER = statement(
+    """
+    UPDATE workers SET is_draining = coalesce(:is_draining, is_draining), concurrency = coalesce(:concurrency, concurrency)
+    WHERE id = :id AND stopped_at IS NULL
+    RETURNING id
+    """,
+    id=Uuid(),
+    is_draining=Boolean(),
+    concurrency=Integer(),
 )
 _STOP = statement(
     "UPDATE workers SET stopped_at = clock_timestamp() WHERE id = :id AND stopped_at IS NULL RETURNING id", id=Uuid()
@@ -89,12 +100,19 @@ class WorkerRepository:
         """Renew a lease. A lease that ran out but was not taken over yet is renewed too: the row lock decides."""
         row = (await execute(db, _HEARTBEAT, {"id": worker_id, "lease": lease})).one_or_none()
         if row is None:
-            return Heartbeat(is_alive=False, is_draining=True, cancelling=frozenset())
-        return Heartbeat(is_alive=True, is_draining=row.is_draining, cancelling=frozenset(row.cancelling))
+            return Heartbeat(is_alive=False, is_draining=True, concurrency=0, cancelling=frozenset())
+        return Heartbeat(True, row.is_draining, row.concurrency, frozenset(row.cancelling))
 
     async def release(self, db: Executor, worker_id: UUID) -> bool:
         """End an incarnation whose process is known to be gone; the reaper takes its jobs at its next tick."""
         return (await execute(db, _STOP, {"id": worker_id})).first() is not None
+
+    async def steer(
+        self, db: Executor, worker_id: UUID, *, is_draining: bool | None = None, concurrency: int | None = None
+    ) -> bool:
+        """Pause or resume a worker's claims, or change how many jobs it runs; it obeys at its next heartbeat."""
+        values = {"id": worker_id, "is_draining": is_draining, "concurrency": concurrency}
+        return (await execute(db, _STEER, values)).first() is not None
 
     async def list_active(self, db: Executor) -> list[Worker]:
         """The incarnations that have not ended, oldest first."""
