@@ -51,8 +51,11 @@ def is_terminal(event_type: str) -> bool:
     return event_type in _TERMINAL
 
 
-def _terminal_flag(event_type: str) -> int:
-    return 2 if event_type == EventType.QUEUED else int(is_terminal(event_type))
+def _mark(event: "NewEvent") -> int:
+    """What an event does to its log; the script below reads these numbers."""
+    if event.type == EventType.QUEUED:
+        return 2
+    return 3 if event.ends_attempt else int(is_terminal(event.type))
 
 
 def job_room(job_id: UUID | str) -> str:
@@ -89,7 +92,8 @@ _EVENTS = TypeAdapter(list[Event])
 class NewEvent:
     """An event before the log numbered it.
 
-    `attempt` is the fence of the writer; `ends_attempt` closes the log to everything else that this attempt writes.
+    `attempt` is the fence of the writer; `ends_attempt` closes the log to everything else of this attempt but
+    the end of the job itself (cancelled or expired while it waits).
     """
 
     job_id: UUID
@@ -126,26 +130,27 @@ class EventPage:
 
 
 # KEYS: channel, then one stream per event. ARGV: new epoch, max length, ttl, idle ttl, then per event:
-# attempt, fence to keep, terminal (1; 2 opens an ended log again), head, tail.
+# attempt, mark (1: the job ended; 2: an ended job is queued again; 3: the attempt ended, the job goes on), head, tail.
 # Returns the number given to each event, 0 where it was refused.
 _APPEND = Script("""
 local numbers, batch = {}, {}
 for i = 2, #KEYS do
-  local a = 4 + (i - 2) * 5
-  local attempt, terminal = tonumber(ARGV[a + 1]), ARGV[a + 3]
+  local a = 4 + (i - 2) * 4
+  local attempt, mark = tonumber(ARGV[a + 1]), ARGV[a + 2]
   local seq, epoch, open = 0, ARGV[1], true
   local last = redis.call('XREVRANGE', KEYS[i], '+', '-', 'COUNT', 1)[1]
   if last then
     seq, epoch = tonumber(string.match(last[1], '^(%d+)')), last[2][2]
-    local before = tonumber(last[2][4])
-    open = attempt > before or (attempt == before and (last[2][6] ~= '1' or terminal == '2'))
+    local before, state = tonumber(last[2][4]), last[2][6]
+    open = attempt > before or (attempt == before and
+           (mark == '2' or (state ~= '1' and (state ~= '3' or mark == '1'))))
   end
   if open then
     seq = seq + 1
-    local json = ARGV[a + 4] .. epoch .. '","seq":' .. seq .. ARGV[a + 5]
+    local json = ARGV[a + 3] .. epoch .. '","seq":' .. seq .. ARGV[a + 4]
     redis.call('XADD', KEYS[i], 'MAXLEN', '~', ARGV[2], seq .. '-0',
-               'e', epoch, 'a', ARGV[a + 2], 't', terminal, 'j', json)
-    redis.call('EXPIRE', KEYS[i], terminal == '1' and ARGV[3] or ARGV[4])
+               'e', epoch, 'a', attempt, 't', mark, 'j', json)
+    redis.call('EXPIRE', KEYS[i], mark == '1' and ARGV[3] or ARGV[4])
     batch[#batch + 1] = json
     numbers[#numbers + 1] = seq
   else
@@ -184,7 +189,7 @@ class EventLog:
         keys = [self._keys.event_channel, *(self._keys.events(e.job_id) for e in events)]
         args: list[Any] = [token_hex(4), *self._limits]
         for event in events:
-            args += [event.attempt, event.attempt + event.ends_attempt, _terminal_flag(event.type), *event.halves()]
+            args += [event.attempt, _mark(event), *event.halves()]
         return ScriptCall(_APPEND, keys, args)
 
     async def read(

@@ -308,3 +308,19 @@ async def test_event_of_a_later_attempt_passes(
         assert await backstage.events().append([delta(job, "outdated")]) == [0]
         await backstage.events().append([NewEvent(job.id, job.owner_id, "job.succeeded", 2)])
         assert numbers(await listener.until_type("job.succeeded")) == [1, 2, 3, 4]
+
+
+async def test_job_that_is_cancelled_while_it_waits_for_a_retry_tells_its_end(
+    server: Server, backstage: ApiContainer, person: Person, job: Job
+) -> None:
+    retrying = NewEvent(job.id, job.owner_id, "job.retrying", job.attempt, ends_attempt=True)
+    async with Listener(server.url, person.token) as listener:
+        await listener.subscribe(job.id)
+        await backstage.events().append([retrying])
+        assert await backstage.events().append([NewEvent(job.id, job.owner_id, "llm.delta", job.attempt)]) == [0]
+        await listener.ask("job:cancel", {"job_id": str(job.id)})
+        await listener.until_type("job.cancelled")
+        await backstage.queue().retry(job.id, person.owner)
+        await backstage.events().append([NewEvent(job.id, job.owner_id, "job.started", job.attempt + 1)])
+        events = await listener.until_type("job.started")
+    assert [event["type"] for event in events[1:]] == ["job.retrying", "job.cancelled", "job.queued", "job.started"]
