@@ -26,8 +26,10 @@ class Job(Base):
         ),
         CheckConstraint("(status = 'running') = (lease_owner IS NOT NULL)", name="lease"),
         CheckConstraint("(status IN ('queued', 'running')) = (finished_at IS NULL)", name="finished"),
-        Index("ix_jobs_claim", "queue", "rank_at", postgresql_where=text("status = 'queued'")),
-        Index("ix_jobs_dispatch", "next_dispatch_at", postgresql_where=text("status = 'queued'")),
+        Index("ix_jobs_batch", "batch_id", postgresql_where=text("batch_id IS NOT NULL")),
+        Index("ix_jobs_claim", "queue", "rank_at", postgresql_where=text("status = 'queued' AND pending_after = 0")),
+        Index("ix_jobs_dependants", "id", postgresql_where=text("has_dependants AND finished_at IS NOT NULL")),
+        Index("ix_jobs_dispatch", "next_dispatch_at", postgresql_where=text("status = 'queued' AND pending_after = 0")),
         Index(
             "ix_jobs_expiry",
             "expires_at",
@@ -41,6 +43,7 @@ class Job(Base):
             postgresql_where=text("limit_keys IS NOT NULL AND status IN ('queued', 'running')"),
         ),
         Index("ix_jobs_owner", "tenant_id", "owner_id", "id"),
+        Index("ix_jobs_retention", "kind", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
         {"postgresql_with": {"fillfactor": "80"}},
     )
 
@@ -70,6 +73,11 @@ class Job(Base):
     cancel_requested_at: Mapped[datetime | None]
     dispatch_no: Mapped[int] = mapped_column(server_default=text("0"))
     next_dispatch_at: Mapped[datetime]
+    batch_id: Mapped[UUID | None]
+    custom_id: Mapped[str | None]
+    pending_after: Mapped[int] = mapped_column(server_default=text("0"))
+    has_dependants: Mapped[bool] = mapped_column(server_default=text("false"))
+    is_result_apart: Mapped[bool] = mapped_column(server_default=text("false"))
     request_id: Mapped[str | None]
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     annotations: Mapped[dict[str, Any] | None] = mapped_column("metadata", JSONB(none_as_null=True))
