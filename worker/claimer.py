@@ -7,12 +7,11 @@ from uuid import UUID
 
 from loguru import logger
 from redis import RedisError
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from common.database.outage import DATABASE_ERRORS
 from common.queue.hints import HintQueue, TakenHint
 from common.repository.attempt import AttemptRepository, ClaimedJob
-from worker.finisher import AWAY
 
 _BATCH = 200
 
@@ -50,7 +49,7 @@ class Claimer:
             if monotonic() >= self._next_poll:
                 self._next_poll = monotonic() + self._poll_interval
                 return await self._claim_next(worker_id, limit)
-        except (*AWAY, DBAPIError) as error:
+        except DATABASE_ERRORS as error:
             self._warn("PostgreSQL", error)
         return []
 

@@ -12,6 +12,7 @@ from loguru import logger
 from pydantic_core import from_json, to_json
 from redis import RedisError
 
+from common.database.outage import DATABASE_ERRORS
 from common.events import EventType, NewEvent
 from common.queue.catalog import Catalog
 from common.redis import RedisKeys
@@ -20,7 +21,7 @@ from common.repository.worker import Heartbeat
 from worker.claimer import Claimer
 from worker.config import WorkerSettings
 from worker.event_writer import EventWriter
-from worker.finisher import AWAY, Finisher
+from worker.finisher import Finisher
 from worker.lease import LeaseKeeper
 from worker.runner import Runner, StopReason
 
@@ -187,7 +188,7 @@ class Engine(Worker):
         try:
             async with self._finisher.connect() as db:
                 current = await self._attempts.report_progress(db, reports)
-        except AWAY:
+        except DATABASE_ERRORS:
             return
         for job_id, _, _ in reports:
             if job_id not in current:

@@ -8,10 +8,9 @@ from uuid import UUID
 from loguru import logger
 from pydantic_core import from_json
 from redis import RedisError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from common.database.outage import DATABASE_ERRORS, is_refused_value
 from common.events import EventType, NewEvent
 from common.queue.group_commit import GroupCommit
 from common.queue.hints import Hint, HintQueue
@@ -19,7 +18,7 @@ from common.queue.status import ErrorCode, JobStatus
 from common.repository.attempt import AttemptRepository, ClaimedJob, Ended, Verdict
 from worker import verdicts
 
-AWAY = (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError)
+_STORES_AWAY: tuple[type[Exception], ...] = (RedisError, *DATABASE_ERRORS)
 _INLINE_RESULT = 32 * 1024
 _TYPES = {
     JobStatus.QUEUED: EventType.RETRYING,
@@ -56,10 +55,11 @@ class Finisher:
             try:
                 accepted, ended = await self._writes.submit((worker_id, job, verdict))
                 break
-            except AWAY as error:
-                logger.warning("PostgreSQL is away; the end of the attempt waits: {}", type(error).__name__)
-                await asyncio.sleep(0.5)
-            except DBAPIError:
+            except DATABASE_ERRORS as error:
+                if not is_refused_value(error):
+                    logger.warning("PostgreSQL is away; the end of the attempt waits: {}", type(error).__name__)
+                    await asyncio.sleep(0.5)
+                    continue
                 message = "the result cannot be stored; it holds text that PostgreSQL does not accept"
                 verdict = verdicts.failed(job, ErrorCode.INVALID_RESULT, message)
         if ended is None:
@@ -78,7 +78,7 @@ class Finisher:
             await self._hints.enqueue(
                 [Hint(job.id, job.owner_id, job.kind, job.queue, job.priority, None, job.dispatch_no) for job in due]
             )
-        except (RedisError, *AWAY):
+        except _STORES_AWAY:
             logger.debug("The next job of a limit waits for the dispatcher")
 
     async def _write(self, entries: Sequence[tuple[UUID, ClaimedJob, Verdict]]) -> list[tuple[Verdict, Ended | None]]:

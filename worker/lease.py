@@ -10,10 +10,10 @@ from time import monotonic
 from uuid import UUID
 
 from loguru import logger
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.config import CommonSettings
+from common.database.outage import DATABASE_ERRORS
 from common.database.session import create_engine
 from common.ids import new_id
 from common.repository.worker import Heartbeat, Incarnation, WorkerRepository
@@ -99,7 +99,7 @@ class LeaseKeeper:
                     loop.call_soon_threadsafe(_set_done, registered)
                 is_registered = await self._beat(engine, loop)
                 wait = self._interval if is_registered else 0.0
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
+            except DATABASE_ERRORS as error:
                 logger.warning("The lease could not be renewed: {}", type(error).__name__)
                 wait = _RETRY
             await asyncio.to_thread(self._stopping.wait, wait)
@@ -138,7 +138,7 @@ class LeaseKeeper:
         try:
             async with asyncio.timeout(2), engine.connect() as db:
                 await self._workers.release(db, self.worker_id)
-        except (SQLAlchemyError, OSError, TimeoutError):
+        except DATABASE_ERRORS:
             logger.warning("The lease could not be given back; it runs out by itself")
         await engine.dispose()
 

@@ -8,8 +8,8 @@ from time import monotonic
 from arq.connections import ArqRedis
 from loguru import logger
 from redis import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 
+from common.database.outage import DATABASE_ERRORS
 from common.database.session import Sessions
 from common.errors import LockLostError
 from common.events import EventType, NewEvent
@@ -79,7 +79,7 @@ class Reconciler:
             return
         try:
             await self.tick(may_end_leases=keeper.healthy_for > self._grace)
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
+        except DATABASE_ERRORS as error:
             self._warn("PostgreSQL is away; upkeep waits: {}", error)
 
     async def tick(self, *, may_end_leases: bool) -> None:
