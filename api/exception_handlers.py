@@ -128,7 +128,8 @@ def _answer_validation(connection: HTTPConnection, error: RequestValidationError
 
 
 def _field_problem(item: dict[str, object], body: object) -> FieldProblem:
-    path = [part if isinstance(part, int) else str(part) for part in item["loc"]]  # type: ignore[attr-defined]
+    location: tuple[object, ...] = item["loc"]  # type: ignore[assignment]
+    path = [part if isinstance(part, int) else _printable(str(part)) for part in location]
     kind = body.get("kind") if isinstance(body, dict) else None
     if len(path) > 1 and path[0] == "body" and path[1] == kind:
         del path[1]  # the union's own tag, not a field of the request
@@ -140,4 +141,9 @@ def _field_problem(item: dict[str, object], body: object) -> FieldProblem:
             path, message = [*path, "kind"], "Field required"
         case "json_invalid", {"error": reason}:
             path, message = ["body"], f"not valid JSON: {reason}"
-    return FieldProblem(path=path, message=message, type=str(item["type"]))
+    return FieldProblem(path=path, message=_printable(message), type=str(item["type"]))
+
+
+def _printable(text: str) -> str:
+    """Half a surrogate pair, which JSON can bring in, cannot be sent out."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -21,6 +21,7 @@ from common.repository.user import LOCAL_USER, SERVICE_USER
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+_HEAD_START = 1.0
 _FIRST_BACKOFF = 0.2
 _LAST_BACKOFF = 10.0
 
@@ -68,9 +69,10 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
 
 @asynccontextmanager
 async def _in_background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run `work` beside the block and end it with the block."""
+    """Run `work` beside the block, with a short head start, and end it with the block."""
     task = asyncio.create_task(work)
     try:
+        await asyncio.wait([task], timeout=_HEAD_START)
         yield
     finally:
         task.cancel()

@@ -101,9 +101,11 @@ class SubmitRequest(BaseModel):
 
     def options(self, request_id: str) -> SubmitOptions:
         """The choices of this request, as the queue takes them."""
+        # A moment long ago may be too early for the database; it means "now" anyway.
+        is_past = self.run_at is not None and self.run_at <= datetime.now(UTC)
         return SubmitOptions(
             priority=self.priority,
-            run_at=self.run_at,
+            run_at=None if is_past else self.run_at,
             delay=timedelta(seconds=self.delay or 0),
             expires_in=_duration(self.expires_in),
             max_attempts=self.max_attempts,
