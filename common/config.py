@@ -81,6 +81,7 @@ class CommonSettings(BaseSettings):
     max_payload_bytes: int = Field(256 * 1024, ge=1024)
     max_running_per_owner: int = Field(0, ge=0)
     max_result_bytes: int = Field(1024 * 1024, ge=1024)
+    result_inline_bytes: int = Field(64 * 1024, ge=0)
     event_log_max_events: int = Field(10_000, ge=10)
     event_log_retention: Duration = timedelta(hours=1)
     lease_duration: Duration = timedelta(seconds=15)

@@ -19,7 +19,9 @@ from worker.signals import SignalListener
 class WorkerContainer(CommonContainer):
     """Synchronous singletons over `WorkerSettings`; `lifespan.py` opens and closes what needs it."""
 
-    attempts = providers.Singleton(AttemptRepository)
+    attempts = providers.Singleton(
+        AttemptRepository, result_inline_bytes=CommonContainer.settings.provided.result_inline_bytes
+    )
     workers = providers.Singleton(WorkerRepository)
     upkeep = providers.Singleton(UpkeepRepository)
     ports = providers.Singleton(WorkerPorts, CommonContainer.settings)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_json
-from sqlalchemy import Uuid
+from sqlalchemy import Integer, Uuid
 
 from common.queue.status import AttemptOutcome, JobStatus
 from common.repository.sql import INTERVALS, INTS, TEXTS, UUIDS, Executor, execute, statement
@@ -67,7 +67,7 @@ class Verdict:
 
 
 _STARTABLE = """
-    status = 'queued' AND run_at <= clock_timestamp() AND cancel_requested_at IS NULL
+    status = 'queued' AND pending_after = 0 AND run_at <= clock_timestamp() AND cancel_requested_at IS NULL
     AND (expires_at IS NULL OR expires_at > clock_timestamp())
     AND NOT EXISTS (SELECT FROM queues WHERE queues.name = jobs.queue AND is_paused)
 """
@@ -137,7 +137,8 @@ _NEXT_FOR_LIMITS = statement(
     """
     SELECT DISTINCT next.* FROM unnest(:keys) AS freed(key) CROSS JOIN LATERAL (
         SELECT id, owner_id, kind, queue, priority, dispatch_no FROM jobs
-        WHERE status = 'queued' AND limit_keys @> ARRAY[freed.key] AND run_at <= clock_timestamp()
+        WHERE status = 'queued' AND pending_after = 0 AND limit_keys @> ARRAY[freed.key]
+          AND run_at <= clock_timestamp()
         ORDER BY rank_at LIMIT 1
     ) AS next
     """,
@@ -148,10 +149,12 @@ _NEXT_FOR_LIMITS = statement(
 _FINISH = statement(
     """
     WITH verdict AS (
-        SELECT * FROM unnest(:ids, :attempts, :outcomes, :statuses, :results, :errors, :delays, :failed, :waiting)
+        SELECT *, coalesce(octet_length(v.result) > :inline_bytes, false) AS is_apart
+        FROM unnest(:ids, :attempts, :outcomes, :statuses, :results, :errors, :delays, :failed, :waiting)
             AS v(id, attempt, outcome, status, result, error, delay, failed, waiting)
     ), ended AS (
-        UPDATE jobs SET status = v.status, result = v.result::jsonb, error = v.error::jsonb, waiting = v.waiting,
+        UPDATE jobs SET status = v.status, error = v.error::jsonb, waiting = v.waiting, is_result_apart = v.is_apart,
+                        result = CASE WHEN NOT v.is_apart THEN v.result::jsonb END,
                         failures = failures + v.failed, lease_owner = NULL, updated_at = clock_timestamp(),
                         finished_at = CASE WHEN v.status <> 'queued' THEN clock_timestamp() END,
                         run_at = CASE WHEN v.status = 'queued' THEN now() + v.delay ELSE run_at END,
@@ -162,13 +165,18 @@ _FINISH = statement(
         FROM verdict AS v
         WHERE jobs.id = v.id AND jobs.attempt = v.attempt AND jobs.status = 'running'
           AND (jobs.cancel_requested_at IS NOT NULL) = (v.status = 'cancelled')
-        RETURNING jobs.id, jobs.attempt, v.outcome, v.error, jobs.started_at, jobs.run_at, jobs.dispatch_no
+        RETURNING jobs.id, jobs.attempt, v.outcome, v.error, jobs.started_at, jobs.run_at, jobs.dispatch_no,
+                  jobs.has_dependants AND jobs.finished_at IS NOT NULL AS frees_others, v.is_apart, v.result
     ), kept AS (
         INSERT INTO attempts (job_id, attempt, worker_id, outcome, error, started_at, finished_at)
         SELECT id, attempt, :worker, outcome, error::jsonb, started_at, clock_timestamp() FROM ended
+    ), apart AS (
+        INSERT INTO job_results (job_id, result) SELECT id, result::jsonb FROM ended WHERE is_apart
+        ON CONFLICT (job_id) DO UPDATE SET result = EXCLUDED.result
     )
-    SELECT id, attempt, run_at, dispatch_no FROM ended
+    SELECT id, attempt, run_at, dispatch_no, frees_others FROM ended
     """,
+    inline_bytes=Integer(),
     worker=Uuid(),
     ids=UUIDS,
     attempts=INTS,
@@ -210,12 +218,16 @@ _PROGRESS = statement(
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A verdict that the row accepted; for a job that runs again, when and under which dispatch number."""
+    """A verdict that the row accepted; for a job that runs again, when and under which dispatch number.
+
+    `frees_others` says that the job has ended and that others wait for its end.
+    """
 
     job_id: UUID
     attempt: int
     run_at: datetime
     dispatch_no: int
+    frees_others: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +239,10 @@ class Refused:
 
 
 class AttemptRepository:
-    """The worker's view of jobs."""
+    """The worker's view of jobs. Results over `result_inline_bytes` are kept apart from the rows."""
+
+    def __init__(self, result_inline_bytes: int = 64 * 1024) -> None:
+        self._result_inline_bytes = result_inline_bytes
 
     async def claim(self, db: Executor, worker_id: UUID, ids: Sequence[UUID]) -> list[ClaimedJob]:
         """Those of the hinted jobs that may start now, each with its attempt raised."""
@@ -281,9 +296,10 @@ class AttemptRepository:
             "delays": [v.delay for v in verdicts],
             "failed": [int(v.counts_as_failure) for v in verdicts],
             "waiting": [v.waiting for v in verdicts],
+            "inline_bytes": self._result_inline_bytes,
         }
-        rows = (await execute(db, _FINISH, values)).all()
-        return {row.id: Ended(row.id, row.attempt, row.run_at, row.dispatch_no) for row in rows}
+        rows = await execute(db, _FINISH, values)
+        return {r.id: Ended(r.id, r.attempt, r.run_at, r.dispatch_no, r.frees_others) for r in rows}
 
     async def look_at_refused(self, db: Executor, worker_id: UUID, verdicts: Sequence[Verdict]) -> dict[UUID, Refused]:
         """Why verdicts were refused: a cancel came first, a lost reply hid an earlier success, or outdated."""

@@ -88,7 +88,8 @@ _EXPIRE = statement(
 _DUE = statement(
     """
     SELECT id, owner_id, kind, queue, priority, dispatch_no + 1 AS dispatch_no FROM jobs
-    WHERE status = 'queued' AND next_dispatch_at <= clock_timestamp() AND run_at <= clock_timestamp()
+    WHERE status = 'queued' AND pending_after = 0
+      AND next_dispatch_at <= clock_timestamp() AND run_at <= clock_timestamp()
     ORDER BY next_dispatch_at LIMIT :limit FOR UPDATE SKIP LOCKED
     """
 )
@@ -106,7 +107,8 @@ _DISPATCHED = statement(
 _DISPATCH_ALL = statement(
     """
     UPDATE jobs SET next_dispatch_at = clock_timestamp()
-    FROM (SELECT id AS job_id FROM jobs WHERE status = 'queued' AND next_dispatch_at > clock_timestamp()
+    FROM (SELECT id AS job_id FROM jobs
+          WHERE status = 'queued' AND pending_after = 0 AND next_dispatch_at > clock_timestamp()
           ORDER BY next_dispatch_at FOR UPDATE SKIP LOCKED) AS waiting
     WHERE id = waiting.job_id AND run_at <= clock_timestamp()
     """
