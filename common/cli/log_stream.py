@@ -7,6 +7,8 @@ from loguru import logger
 from rich.console import Console
 from rich.text import Text
 
+from common.log_file import open_private
+
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
 # How the supervisor's own remarks begin; a person wants those of every process.
 _REMARKS = ("ended with ", "not started again", "did not stop", "after its end")
@@ -33,6 +35,7 @@ class LogStream:
                 rotation="100 MB",
                 retention="30 days",
                 compression="gz",
+                opener=open_private,
                 filter=lambda record: "process_name" in record["extra"],
             )
 

@@ -9,18 +9,29 @@ from rich.console import Console
 _UNLIMITED = 10_000
 
 
+class _LastingConsole(Console):
+    """Falls silent when its reader goes away, instead of ending the process."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 def answer_console() -> Console:
     """The console for what was asked for."""
-    return _console(is_error=False)
+    return _adapt(Console(highlight=False))
 
 
 def error_console() -> Console:
     """The console for progress, hints and errors."""
-    return _console(is_error=True)
+    return _adapt(Console(stderr=True, highlight=False))
 
 
-def _console(*, is_error: bool) -> Console:
-    console = Console(stderr=is_error, highlight=False)
+def stream_console() -> Console:
+    """The console of commands that run on, whether or not somebody still reads."""
+    return _adapt(_LastingConsole(highlight=False))
+
+
+def _adapt(console: Console) -> Console:
     if not console.is_terminal:
         # Whoever reads lines must not find them wrapped or cut.
         console.width = _UNLIMITED

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from common.cli.log_stream import LogStream
-from common.cli.output import answer_console
+from common.cli.output import stream_console
 from common.cli.surroundings import data_dir_of, read_environment
 from common.cli.up_plan import make_plan
 from common.cli.up_run import Up
@@ -48,7 +48,7 @@ def up(
             data_dir=folder,
             is_embedded=embedded,
         )
-        console = answer_console()
+        console = stream_console()
         stream = LogStream(console, quiet=() if verbose else SERVER_NAMES, log_dir=plan.log_dir)
         code = asyncio.run(Up(plan, lock, UpScreen(console, stream), stream).run())
     raise typer.Exit(code)

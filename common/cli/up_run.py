@@ -22,7 +22,7 @@ _TITLES = {
     "model": "The local language model",
     "smtp": "The mailbox",
 }
-_FIRST = ("postgres", "redis")
+_FIRST = {"postgres": "PostgreSQL", "redis": "Redis"}
 # What other commands in this folder need to find the same stores, and the api's secrets.
 _PUBLISHED = (
     *("ENVIRONMENT", "DATABASE_URL", "REDIS_URL", "MONGODB_URL", "CHROMA_URL", "SMTP_URL"),
@@ -53,16 +53,17 @@ class Up:
         finally:
             self._screen.step("Stopping")
             await stop_all(self._stack.stop, self._stack.supervisor, self._names, signals)
-            self._screen.quiet()
-        self._screen.done("Everything has stopped")
+            self._screen.close("Everything has stopped")
         return signals.exit_code
 
     async def _start(self) -> None:
         started = datetime.now(UTC)
-        if set(_FIRST) & set(self._stack.names):
-            self._screen.step("Starting PostgreSQL and Redis")
+        first = " and ".join(title for name, title in _FIRST.items() if name in self._stack.names)
+        if first:
+            self._screen.step(f"Starting {first}")
         await self._stack.start()
-        self._screen.done("PostgreSQL and Redis are ready")
+        if first:
+            self._screen.done(f"{first} started")
         later = [self._announce(name) for name in self._stack.names if name not in _FIRST]
         await gather_or_cancel(self._start_processes(started), *later)
 
@@ -76,6 +77,7 @@ class Up:
         await _migrate(environ)
         self._screen.done("The database is up to date")
         settings = load_settings(environ)
+        environ |= self._screen.colour_variables()
         workers = [WorkerProcess(worker, environ, settings).spec() for worker in self._plan.workers]
         self._screen.step("Starting the api and the workers")
         await self._stack.supervisor.start(self._api(environ), *workers)

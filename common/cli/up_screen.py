@@ -1,6 +1,7 @@
 """What `letuin up` shows besides the logs: the steps of the start, and then where everything is."""
 
 import shlex
+from contextlib import suppress
 from time import monotonic
 
 from rich.console import Console
@@ -26,29 +27,28 @@ class UpScreen:
         """Say what is going on now."""
         if not self._console.is_terminal:
             self._stream.print(f"{text} …")
-        elif self._status is None:
-            self._status = self._console.status(f"{text} …")
-            self._status.start()
-        else:
+            return
+        with suppress(OSError):  # the terminal may be gone, and then this is about stopping
+            self._status = self._status or self._console.status("")
             self._status.update(f"{text} …")
+            self._status.start()
 
     def done(self, text: str) -> None:
         """Say what has happened, with the seconds since the start."""
         self._stream.print(f"[green]✓[/] {text} [dim]({monotonic() - self._started:.1f} s)[/]")
 
-    def warn(self, text: str) -> None:
-        """Say what should be looked at."""
-        self._stream.print(f"[yellow]! {text}[/]")
+    def colour_variables(self) -> dict[str, str]:
+        """What tells processes, whose output is a pipe, that a terminal is at its end."""
+        return {"FORCE_COLOR": "1"} if self._console.is_terminal and not self._console.no_color else {}
 
-    def quiet(self) -> None:
-        """End the spinner."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+    def close(self, text: str) -> None:
+        """Say the last word."""
+        self._end_spinner()
+        self._stream.print(f"[green]✓[/] {text}")
 
     def show_summary(self, plan: UpPlan) -> None:
         """The panel of a running system."""
-        self.quiet()
+        self._end_spinner()
         letuin = command_name()
         # Other commands find the api by the data folder that they would use themselves.
         is_found = data_dir_of(read_environment()).absolute() == plan.data_dir
@@ -67,3 +67,9 @@ class UpScreen:
         else:
             self._stream.print("Letuin is running")
             self._stream.print(rows)
+
+    def _end_spinner(self) -> None:
+        if self._status is not None:
+            with suppress(OSError):
+                self._status.stop()
+            self._status = None

@@ -9,7 +9,7 @@ import typer
 
 from common.cli.exits import CommandError, ExitCode
 from common.cli.log_stream import LogStream
-from common.cli.output import answer_console
+from common.cli.output import stream_console
 from common.cli.supervision import StopSignals, run_until_stopped, stop_all
 from common.cli.surroundings import load_settings, read_surroundings
 from common.cli.worker_process import WorkerPlan, WorkerProcess, known_queues, multiply
@@ -59,7 +59,7 @@ def _parse_queues(text: str | None) -> tuple[str, ...]:
 async def _supervise(plans: Sequence[WorkerPlan], environ: Mapping[str, str], settings: CommonSettings) -> ExitCode:
     signals = StopSignals()
     signals.install()
-    stream = LogStream(answer_console())
+    stream = LogStream(stream_console())
     names = [plan.name for plan in plans]
     stream.expect(*names)
     supervisor = Supervisor(stream)

@@ -1,8 +1,10 @@
 """`letuin up` from the outside: one command starts all, jobs run, deaths are survived, nothing is left."""
 
 import json
+import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.fixtures.letuin import letuin
+from common.embedded.state import read_run_state
+from tests.fixtures.letuin import command, environment, letuin
 from tests.fixtures.up import UpProcess, wait_gone
 
 pytestmark = pytest.mark.e2e
@@ -73,6 +76,27 @@ def test_progress_is_followed(up: UpProcess) -> None:
     assert answer.returncode == 0
     assert "100%" in answer.stderr
     assert answer.stderr.rstrip().splitlines()[-1].startswith("✓ succeeded in 1.")
+
+
+def test_ctrl_c_leaves_a_followed_job_alone(up: UpProcess) -> None:
+    following = subprocess.Popen(
+        command("submit", "system.sleep", "-p", "seconds=600", "--follow"),
+        cwd=up.folder,
+        env=environment(up.folder),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert following.stderr is not None
+    assert following.stderr.readline() == "0%\n"
+    following.send_signal(signal.SIGINT)
+    said = following.communicate(timeout=20)[1]
+    (job,) = json.loads(up.letuin("jobs", "list", "--status", "running", "--json"))["items"]
+    up.letuin("jobs", "cancel", job["id"])
+
+    assert following.returncode == 130
+    assert f"letuin jobs watch {job['id']}" in said
+    assert f"letuin jobs cancel {job['id']}" in said
+    assert "Traceback" not in said
 
 
 def test_jobs_are_cancelled_and_retried(up: UpProcess) -> None:
@@ -179,12 +203,26 @@ def test_killed_it_takes_everything_along(tmp_path: Path) -> None:
 
 def test_ctrl_c_during_the_start_leaves_nothing(tmp_path: Path) -> None:
     up = UpProcess.launch(tmp_path)
-    up.wait_until(lambda: "PostgreSQL and Redis are ready" in up.output)
+    up.wait_until(lambda: "PostgreSQL and Redis started" in up.output)
     processes = up.descendants()
     up.process.send_signal(signal.SIGINT)
 
     assert up.process.wait(30) == 130, up.output
     assert wait_gone(processes) == []
+
+
+def test_nobody_has_to_read_what_it_prints(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    up = UpProcess.launch(tmp_path, output=writing)
+    os.close(writing)
+    os.close(reading)
+    try:
+        up.wait_until(lambda: read_run_state(tmp_path / "data") is not None)
+
+        assert json.loads(up.letuin("submit", "system.echo", "-p", "message=x", "--wait")) == {"message": "x"}
+    finally:
+        up.stop()
+    assert up.process.returncode == 0
 
 
 def test_a_port_in_use_is_said_and_nothing_is_started(tmp_path: Path) -> None:
