@@ -1,10 +1,14 @@
-"""The worker as users start it, with the misbehaving kinds added to its catalogue."""
+"""The worker as users start it, with the misbehaving kinds in its catalogue and, if asked, an unsure database."""
 
+import os
 from pathlib import Path
 
 from common import jobs
+from tests.faults.unsure import Unsure
 from worker.main import main
 
 if __name__ == "__main__":
     jobs.__path__.append(str(Path(__file__).with_name("kinds")))
+    if share := os.environ.get("UNSURE_SHARE"):
+        Unsure(float(share), seed=os.getpid()).install()
     main()
