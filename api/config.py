@@ -51,6 +51,13 @@ class ApiSettings(CommonSettings):
     max_page_limit: int = Field(200, ge=1, le=1000)
     health_timeout: Duration = Field(timedelta(seconds=1), gt=timedelta(0))
 
+    request_log_retention: Duration = Field(timedelta(days=30), ge=timedelta(minutes=1), le=timedelta(days=3650))
+    request_log_max_queued: int = Field(10_000, ge=1, le=1_000_000)
+    request_log_batch_size: int = Field(200, ge=1, le=1000)
+    request_log_flush_interval: Duration = Field(timedelta(seconds=1), gt=timedelta(0), le=timedelta(minutes=1))
+    request_log_stop_timeout: Duration = Field(timedelta(seconds=3), ge=timedelta(0), le=timedelta(minutes=1))
+    request_log_max_window: Duration = Field(timedelta(days=1), ge=timedelta(minutes=1), le=timedelta(days=366))
+
     socketio_polling: bool = False
     max_client_backlog: int = Field(2000, ge=100)
     max_client_subscriptions: int = Field(500, ge=1)
@@ -72,9 +79,7 @@ class ApiSettings(CommonSettings):
             refuse_placeholder("JWT_SECRET", self.jwt_secret, min_length=_MIN_SECRET_BYTES)
             refuse_placeholder("ACCESS_TOKEN", self.access_token, min_length=_MIN_ACCESS_TOKEN_BYTES)
         elif self.jwt_secret and len(self.jwt_secret.get_secret_value().encode()) < _MIN_SECRET_BYTES:
-            raise ValueError(
-                f"JWT_SECRET must be at least {_MIN_SECRET_BYTES} bytes long; leave it out to get one made"
-            )
+            raise ValueError(f"JWT_SECRET must be at least {_MIN_SECRET_BYTES} bytes long, or left out to get one made")
         return self
 
     @model_validator(mode="after")

@@ -57,7 +57,9 @@ OptionalText = Annotated[str | None, BeforeValidator(_none_if_empty)]
 class CommonSettings(BaseSettings):
     """What both processes need. Every field is the environment variable of the same name in capitals."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     environment: Annotated[Environment, BeforeValidator(_parse_environment)] = Environment.PRODUCTION
     data_dir: Path = Path("data")

@@ -1,13 +1,23 @@
 """Refuses request bodies over MAX_BODY_BYTES, whether they announce their size or not."""
 
+import asyncio
+from contextlib import suppress
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.errors import TooLargeError
 
+_LINGER_SECONDS = 1.0
+_LINGER_FACTOR = 16
+
 
 class BodyLimitMiddleware:
-    """Raises `TooLargeError` before reading an announced body, or as soon as a chunked one passes the limit."""
+    """Raises `TooLargeError` without reading an announced body, or as soon as a chunked one passes the limit.
+
+    A little of what still comes is read and thrown away, for a connection closed in the face of a writing client
+    loses the answer.
+    """
 
     def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
         self._app = app
@@ -17,8 +27,11 @@ class BodyLimitMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "0")
+        headers = Headers(scope=scope)
+        announced = headers.get("content-length", "0")
         if announced.isdigit() and int(announced) > self._max_bytes:
+            if "expect" not in headers:  # such a client waits for our word before it sends anything
+                await self._throw_away(receive)
             raise self._error()
         await self._count(scope, receive, send)
 
@@ -44,7 +57,18 @@ class BodyLimitMiddleware:
 
         await self._app(scope, receive_counted, send_unless_over)
         if is_over and not has_started:
+            await self._throw_away(receive)
             raise self._error()
+
+    async def _throw_away(self, receive: Receive) -> None:
+        left = self._max_bytes * _LINGER_FACTOR
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while left > 0:
+                    message = await receive()
+                    left -= len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        return
 
     def _error(self) -> TooLargeError:
         return TooLargeError(f"the request body is too large; MAX_BODY_BYTES allows {self._max_bytes} bytes")

