@@ -1,6 +1,8 @@
 """Where text goes: answers to stdout, words about them to stderr; colours only on a terminal, never with NO_COLOR."""
 
 import json
+import os
+import sys
 from typing import Any
 
 import typer
@@ -14,6 +16,10 @@ class _LastingConsole(Console):
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
+        # What is still buffered would fail once more when Python ends, as exit code 120.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def answer_console() -> Console:
