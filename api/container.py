@@ -7,13 +7,16 @@ from api.event_bus import EventBus
 from api.health import HealthService
 from api.job_history import JobHistory
 from api.realtime import Realtime
+from api.request_log import create_writer
 from api.security import AccessTokens, CursorSigner, PasswordChecker, load_secret
 from api.v1.auth.service import AuthService
 from api.v1.job.service import JobService
+from api.v1.log.service import LogService
 from api.v1.user.service import UserService
 from api.waiter import JobWaiter
 from common.container import CommonContainer
 from common.repository.user import UserRepository
+from common.request_log import open_request_logs
 
 
 class ApiContainer(CommonContainer):
@@ -41,11 +44,17 @@ class ApiContainer(CommonContainer):
         CommonContainer.queue,
     )
 
+    request_logs = providers.Singleton(
+        open_request_logs, CommonContainer.settings, CommonContainer.settings.provided.request_log_retention
+    )
+    request_log_writer = providers.Singleton(create_writer, CommonContainer.settings, request_logs)
+
     health_service = providers.Singleton(
-        HealthService, CommonContainer.settings, CommonContainer.engine, CommonContainer.redis
+        HealthService, CommonContainer.settings, CommonContainer.engine, CommonContainer.redis, request_logs
     )
     auth_service = providers.Singleton(AuthService, CommonContainer.sessions, users, passwords, tokens)
     user_service = providers.Singleton(UserService, CommonContainer.sessions, users)
+    log_service = providers.Singleton(LogService, request_logs)
     job_service = providers.Singleton(
         JobService,
         CommonContainer.sessions,

@@ -9,6 +9,7 @@ from api.config import ApiSettings
 from api.security import AccessTokens
 from api.v1.auth.service import AuthService
 from api.v1.job.service import JobService
+from api.v1.log.service import LogService
 from api.v1.user.service import UserService
 
 
@@ -27,15 +28,18 @@ AuthenticatorDep = Annotated[Authenticator, from_state("authenticator")]
 AuthServiceDep = Annotated[AuthService, from_state("auth")]
 UserServiceDep = Annotated[UserService, from_state("users")]
 JobServiceDep = Annotated[JobService, from_state("jobs")]
+LogServiceDep = Annotated[LogService, from_state("logs")]
 
 
 async def get_caller(request: Request, authenticator: AuthenticatorDep) -> Caller:
-    """Who calls; the gate of production has found out already."""
+    """Who calls; the gate of production has found out already. The request log finds it in the request's state."""
     known: Caller | None = getattr(request.state, "caller", None)
     if known is not None:
         return known
     headers = request.headers
-    return await authenticator.identify(headers.get("authorization"), host=headers.get("host"))
+    caller = await authenticator.identify(headers.get("authorization"), host=headers.get("host"))
+    request.state.caller = caller
+    return caller
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib.metadata import version
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Response
@@ -16,10 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.config import ApiSettings
 from api.dependencies import from_state
 
+if TYPE_CHECKING:
+    from common.repository.log import RequestLogRepository
+
 ServiceState = Literal["healthy", "unhealthy"]
 Probe = Callable[[], Awaitable[None]]
 
-_DEFAULT_PORTS = {"mongodb": 27017, "http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _HAS_TABLES = text("SELECT to_regclass('jobs') IS NOT NULL")
 
 
@@ -48,16 +51,18 @@ class Readiness(BaseModel):
 class HealthService:
     """Asks every server that is configured, all at once, each with a time limit."""
 
-    def __init__(self, settings: ApiSettings, engine: AsyncEngine, redis: Redis) -> None:
+    def __init__(
+        self, settings: ApiSettings, engine: AsyncEngine, redis: Redis, logs: "RequestLogRepository | None" = None
+    ) -> None:
         self._environment = str(settings.environment)
         self._limit = settings.health_timeout.total_seconds()
         self._engine = engine
         self._redis = redis
         self._probes: dict[str, Probe] = {"postgres": self._ask_postgres, "redis": self._ask_redis}
-        mongodb = settings.mongodb_url.get_secret_value() if settings.mongodb_url else None
-        for name, url in (("mongodb", mongodb), ("chroma", settings.chroma_url)):
-            if url and not url.startswith("mongodb+srv"):
-                self._probes[name] = _accepts_connections(url)
+        if logs is not None:
+            self._probes["mongodb"] = logs.ping
+        if settings.chroma_url:
+            self._probes["chroma"] = _accepts_connections(settings.chroma_url)
 
     async def check(self) -> Health:
         """The state of everything."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
 from typing import TYPE_CHECKING, TypedDict
 
 from loguru import logger
@@ -15,6 +15,7 @@ from api.health import HealthService
 from api.security import AccessTokens
 from api.v1.auth.service import AuthService
 from api.v1.job.service import JobService
+from api.v1.log.service import LogService
 from api.v1.user.service import UserService
 from common.repository.user import LOCAL_USER, SERVICE_USER
 
@@ -36,6 +37,7 @@ class ApiState(TypedDict):
     auth: AuthService
     users: UserService
     jobs: JobService
+    logs: LogService
 
 
 type Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[ApiState]]
@@ -50,6 +52,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
             stack.push_async_callback(container.engine().dispose)
             stack.push_async_callback(container.redis().aclose)
             stack.push_async_callback(container.listener_redis().aclose)
+            await stack.enter_async_context(_request_log(container))
             await stack.enter_async_context(container.event_bus())
             await stack.enter_async_context(container.realtime())
             await stack.enter_async_context(_in_background(_make_builtin_users(container, settings)))
@@ -62,9 +65,22 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 auth=container.auth_service(),
                 users=container.user_service(),
                 jobs=container.job_service(),
+                logs=container.log_service(),
             )
 
     return lifespan
+
+
+@asynccontextmanager
+async def _request_log(container: ApiContainer) -> AsyncIterator[None]:
+    """Write the request log beside the block, when there is one."""
+    logs, writer = container.request_logs(), container.request_log_writer()
+    if logs is None or writer is None:
+        yield
+        return
+    with closing(logs):
+        async with writer:
+            yield
 
 
 @asynccontextmanager

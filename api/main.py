@@ -36,7 +36,10 @@ _EXPOSED_HEADERS = ("ETag", "Link", "Location", "Preference-Applied", "Retry-Aft
 
 
 def create_app(settings: ApiSettings, container: ApiContainer | None = None) -> ASGIApp:
-    """The whole interface as one ASGI app. Raises `InvalidError` when a secret cannot be kept in DATA_DIR."""
+    """The whole interface as one ASGI app.
+
+    Raises `InvalidError` when a secret cannot be kept in DATA_DIR, or MONGODB_URL is malformed.
+    """
     container = container or ApiContainer(settings=settings)
     container.secret()  # the one thing that may fail before anything is opened
     app = FastAPI(
@@ -58,7 +61,8 @@ def create_app(settings: ApiSettings, container: ApiContainer | None = None) -> 
 
 def _middleware(settings: ApiSettings, container: ApiContainer) -> list[Middleware]:
     """Outermost first."""
-    layers = [Middleware(TrackingMiddleware)]
+    writer = container.request_log_writer()
+    layers = [Middleware(TrackingMiddleware, record=writer.record if writer else None)]
     if settings.cors_origins:
         layers.append(
             Middleware(

@@ -39,7 +39,8 @@ def problem_response(
     errors: Sequence[FieldProblem] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer for one problem of one request."""
+    """The answer for one problem of one request; the request log finds its code in the request's state."""
+    connection.scope.setdefault("state", {})["error_code"] = code
     problem = Problem(
         type=f"urn:letuin:problem:{code}",
         title=HTTPStatus(status).phrase,

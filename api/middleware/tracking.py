@@ -1,6 +1,9 @@
-"""Gives every request an id, and logs one line when it is answered."""
+"""Gives every request an id, and logs it when it is answered: a line, and an entry of the request log."""
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
 from loguru import logger
@@ -8,23 +11,40 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.authenticator import Caller
 from api.exception_handlers import answer_error
 from common.ids import new_id
+from common.redaction import redact
+from common.request_log import RequestEntry
 
 HEADER = "X-Request-ID"
 _CLEAN = re.compile(r"[\x21-\x7e]{1,128}")
 _QUIET = ("/health", "/live", "/ready")
+_LONGEST_PATH_READ, _LONGEST_PATH_KEPT = 4096, 300
+
+type Record = Callable[[RequestEntry], None]
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """What passed between client and app. `status` is 0 until the answer begins."""
+
+    status: int = 0
+    received: int = 0
+    sent: int = 0
 
 
 class TrackingMiddleware:
     """Outermost: also answers what the middleware below it raises.
 
     `scope["state"]["request_id"]` holds the caller's X-Request-ID if it is 1 to 128 visible ASCII characters, else a
-    new id; the answer repeats it and every log line written meanwhile carries it.
+    new id; the answer repeats it and every log line written meanwhile carries it. `record` takes the entries of the
+    request log; probes that found everything well make none.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, record: Record | None = None) -> None:
         self._app = app
+        self._record = record
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -36,23 +56,34 @@ class TrackingMiddleware:
             await self._track(scope, receive, send, request_id)
 
     async def _track(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        started, status = perf_counter(), 0
+        started, exchange = perf_counter(), _Exchange()
+
+        async def receive_tracked() -> Message:
+            message = await receive()
+            exchange.received += len(message.get("body", b""))
+            return message
 
         async def send_tracked(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                exchange.status = message["status"]
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
+            exchange.sent += len(message.get("body", b""))
 
         try:
-            await self._app(scope, receive, send_tracked)
+            await self._app(scope, receive_tracked, send_tracked)
         except Exception as error:
-            if status:
+            if exchange.status:
                 raise
-            await answer_error(HTTPConnection(scope), error)(scope, receive, send_tracked)
+            await answer_error(HTTPConnection(scope), error)(scope, receive_tracked, send_tracked)
         finally:
-            _log(scope, status, perf_counter() - started)
+            self._conclude(scope, exchange, perf_counter() - started)
+
+    def _conclude(self, scope: Scope, exchange: _Exchange, seconds: float) -> None:
+        route = _route(scope)
+        _log(scope, route, exchange.status, seconds)
+        if self._record and (route not in _QUIET or exchange.status >= 400):
+            self._record(_entry(scope, route, exchange, seconds))
 
 
 def _request_id(scope: Scope) -> str:
@@ -60,8 +91,7 @@ def _request_id(scope: Scope) -> str:
     return given if _CLEAN.fullmatch(given) else str(new_id())
 
 
-def _log(scope: Scope, status: int, seconds: float) -> None:
-    route = _route(scope)
+def _log(scope: Scope, route: str, status: int, seconds: float) -> None:
     level = "WARNING" if status >= 500 else "DEBUG" if route in _QUIET else "INFO"
     logger.log(
         level,
@@ -70,6 +100,26 @@ def _log(scope: Scope, status: int, seconds: float) -> None:
         route=route,
         status=status,
         duration_ms=round(seconds * 1000, 1),
+    )
+
+
+def _entry(scope: Scope, route: str, exchange: _Exchange, seconds: float) -> RequestEntry:
+    state = scope["state"]
+    caller: Caller | None = state.get("caller")
+    return RequestEntry(
+        id=new_id(),
+        ts=datetime.now(UTC) - timedelta(seconds=seconds),
+        method=scope["method"],
+        route=route,
+        path=redact(scope["path"][:_LONGEST_PATH_READ])[:_LONGEST_PATH_KEPT],
+        status=exchange.status,
+        duration_ms=round(seconds * 1000, 1),
+        request_id=state["request_id"],
+        user_id=caller.user_id if caller else None,
+        tenant_id=caller.tenant_id if caller else None,
+        request_bytes=exchange.received,
+        response_bytes=exchange.sent,
+        error_code=state.get("error_code"),
     )
 
 

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from api.problem import Problem
 from api.v1.auth.router import router as auth_router
 from api.v1.job.router import create_router as create_job_router
+from api.v1.log.router import router as log_router
 from api.v1.user.router import router as user_router
 from common.queue.catalog import Catalog
 
@@ -17,4 +18,5 @@ def create_router(catalog: Catalog) -> APIRouter:
     router.include_router(auth_router)
     router.include_router(user_router)
     router.include_router(create_job_router(catalog))
+    router.include_router(log_router)
     return router

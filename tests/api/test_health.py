@@ -43,8 +43,8 @@ async def test_without_postgres_only_the_process_lives(connect: Connect) -> None
 
 async def test_configured_servers_are_listed(connect: Connect, stores: Stores) -> None:
     redis_port = stores.redis_url.rpartition(":")[2].partition("/")[0]
-    urls = {"mongodb_url": f"mongodb://u:p@127.0.0.1:{redis_port}/logs", "chroma_url": "http://127.0.0.1:1"}
+    urls = {"mongodb_url": "mongodb://127.0.0.1:1/logs", "chroma_url": f"http://127.0.0.1:{redis_port}"}
     async with connect(**urls) as client:
         services = (await client.get("/health")).json()["services"]
 
-    assert services == {"postgres": "healthy", "redis": "healthy", "mongodb": "healthy", "chroma": "unhealthy"}
+    assert services == {"postgres": "healthy", "redis": "healthy", "mongodb": "unhealthy", "chroma": "healthy"}
