@@ -1,0 +1,54 @@
+"""What the cases ask of an engine. Each engine is one small file beside this one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tests.benchmark.servers import Servers
+
+
+class Peer(ABC):
+    """One engine at given settings: its producer in this process, and the command of its worker.
+
+    The jobs are called `noop`, `stamp` (returns `now()`) and `wait` (takes seconds).
+    """
+
+    name: str
+    slow = False
+    """Its speed is set by timers: fewer jobs tell it just as well."""
+
+    def __init__(self, servers: Servers) -> None:
+        self.servers = servers
+
+    @abstractmethod
+    def command(self, concurrency: int) -> Sequence[str]:
+        """The worker's command line. The servers' environment comes with it."""
+
+    def environment(self, concurrency: int) -> Mapping[str, str]:
+        """The worker's whole environment."""
+        return {**self.servers.environment(), "LETUIN_BENCH_CONCURRENCY": str(concurrency)}
+
+    async def open(self) -> None:
+        """Connect the producer."""
+
+    async def expect_results(self) -> None:
+        """Get ready for `result`; called before the first job whose result is wanted."""
+
+    async def close(self) -> None:
+        """Give back what `open` took."""
+
+    @abstractmethod
+    async def submit(self, job: str, *args: float) -> Any:
+        """Submit one job; what comes back leads to its result."""
+
+    @abstractmethod
+    async def submit_many(self, job: str, count: int, *args: float) -> None:
+        """Submit many jobs the way this engine does it fastest."""
+
+    @abstractmethod
+    async def result(self, handle: Any) -> Any:
+        """Wait for one result the way this engine does it fastest."""
+
+    @abstractmethod
+    async def is_drained(self, count: int) -> bool:
+        """Whether all of `count` jobs have ended and their results are stored. Asked often: must be cheap."""

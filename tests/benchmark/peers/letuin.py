@@ -1,0 +1,112 @@
+"""Letuin with everything on: committed rows, attempts, fences, events."""
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from redis.asyncio.client import PubSub
+
+from common.config import CommonSettings
+from common.container import CommonContainer
+from common.database.model import Job
+from common.events import is_terminal, parse_batch
+from common.ids import new_id
+from common.queue.catalog import Catalog
+from common.queue.definition import AnyJobKind
+from common.repository.job import Owner
+from tests.benchmark import kinds
+from tests.benchmark.peers.base import Peer
+
+_IN_FLIGHT = 500
+_UNFINISHED = "SELECT EXISTS (SELECT FROM jobs WHERE status IN ('queued', 'running'))"
+
+
+class Letuin(Peer):
+    """Submits through `JobQueue`, hears of results through the published events."""
+
+    name = "letuin"
+
+    def command(self, concurrency: int) -> Sequence[str]:
+        flags = ["--queues", "default", "--concurrency", str(concurrency)]
+        return [sys.executable, "-m", "tests.benchmark.letuin_worker", *flags]
+
+    def environment(self, concurrency: int) -> Mapping[str, str]:
+        return self.servers.environment()
+
+    async def open(self) -> None:
+        settings = CommonSettings.model_validate(
+            {
+                "environment": "staging",
+                "database_url": self.servers.database_url,
+                "redis_url": self.servers.redis_url,
+            }
+        )
+        self._container = CommonContainer(settings=settings)
+        self._queue = self._container.queue()
+        self._kinds: Mapping[str, AnyJobKind] = Catalog.load(kinds)
+        self._owner = Owner(new_id(), new_id())
+        self._ends: dict[UUID, asyncio.Future[Any]] = {}
+        self._stack = AsyncExitStack()
+        self._database = await asyncpg.connect(self.servers.database_url)
+        self._stack.push_async_callback(self._database.close)
+        self._stack.push_async_callback(self._container.engine().dispose)
+        self._stack.push_async_callback(self._container.redis().aclose)
+        # As where a worker has run before: an empty Redis would be taken for one that lost its memory.
+        await self._container.redis().set(self._container.keys().broker_epoch, "benchmark", nx=True)
+
+    async def close(self) -> None:
+        await self._stack.aclose()
+
+    async def expect_results(self) -> None:
+        pubsub = await self._stack.enter_async_context(self._container.listener_redis().pubsub())
+        await pubsub.subscribe(self._container.keys().event_channel)
+        await pubsub.get_message(timeout=5)
+        listener = asyncio.create_task(self._listen(pubsub))
+        self._stack.push_async_callback(_stop, listener)
+
+    async def submit(self, job: str, *args: float) -> Job:
+        kind = self._kinds[f"bench.{job}"]
+        payload = kind.payload(**dict(zip(kind.payload.model_fields, args, strict=True)))
+        return await self._queue.submit(kind, payload, owner=self._owner)
+
+    async def submit_many(self, job: str, count: int, *args: float) -> None:
+        left = iter(range(count))
+
+        async def produce() -> None:
+            for _ in left:
+                await self.submit(job, *args)
+
+        await asyncio.gather(*(produce() for _ in range(min(count, _IN_FLIGHT))))
+
+    async def result(self, handle: Job) -> Any:
+        return (await self._end_of(handle.id))["result"]
+
+    async def is_drained(self, count: int) -> bool:
+        return not await self._database.fetchval(_UNFINISHED)
+
+    def _end_of(self, job_id: UUID) -> asyncio.Future[Any]:
+        return self._ends.setdefault(job_id, asyncio.get_running_loop().create_future())
+
+    async def _listen(self, pubsub: PubSub) -> None:
+        async for message in pubsub.listen():
+            for event in parse_batch(message["data"]):
+                if is_terminal(event.type) and not (end := self._end_of(event.job_id)).done():
+                    end.set_result(event.data)
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+class LetuinDefault(Letuin):
+    """The same with the worker's default concurrency of 20, where a case does not ask for more."""
+
+    name = "letuin-default"
+
+    def command(self, concurrency: int) -> Sequence[str]:
+        return super().command(concurrency if concurrency > 1000 else 20)
