@@ -129,32 +129,30 @@ class EventPage:
     recovered: bool
 
 
-# KEYS: channel, then one stream per event. ARGV: new epoch, max length, ttl, idle ttl, then per event:
-# attempt, mark (1: the job ended; 2: an ended job is queued again; 3: the attempt ended, the job goes on), head, tail.
-# Returns the number given to each event, 0 where it was refused.
+# KEYS: channel. ARGV: new epoch, max length, ttl, idle ttl, and the events as one JSON list of
+# [stream, attempt, mark (1: the job ended; 2: an ended job is queued again; 3: the attempt ended, the job goes on),
+# head, tail]. Returns the number given to each event, 0 where it was refused.
 _APPEND = Script("""
 local numbers, batch = {}, {}
-for i = 2, #KEYS do
-  local a = 4 + (i - 2) * 4
-  local attempt, mark = tonumber(ARGV[a + 1]), ARGV[a + 2]
+for i, event in ipairs(cjson.decode(ARGV[5])) do
+  local stream, attempt, mark, head, tail = unpack(event)
   local seq, epoch, open = 0, ARGV[1], true
-  local last = redis.call('XREVRANGE', KEYS[i], '+', '-', 'COUNT', 1)[1]
+  local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
   if last then
     seq, epoch = tonumber(string.match(last[1], '^(%d+)')), last[2][2]
     local before, state = tonumber(last[2][4]), last[2][6]
     open = attempt > before or (attempt == before and
-           (mark == '2' or (state ~= '1' and (state ~= '3' or mark == '1'))))
+           (mark == 2 or (state ~= '1' and (state ~= '3' or mark == 1))))
   end
   if open then
     seq = seq + 1
-    local json = ARGV[a + 3] .. epoch .. '","seq":' .. seq .. ARGV[a + 4]
-    redis.call('XADD', KEYS[i], 'MAXLEN', '~', ARGV[2], seq .. '-0',
-               'e', epoch, 'a', attempt, 't', mark, 'j', json)
-    redis.call('EXPIRE', KEYS[i], mark == '1' and ARGV[3] or ARGV[4])
+    local json = head .. epoch .. '","seq":' .. seq .. tail
+    redis.call('XADD', stream, 'MAXLEN', '~', ARGV[2], seq .. '-0', 'e', epoch, 'a', attempt, 't', mark, 'j', json)
+    redis.call('EXPIRE', stream, mark == 1 and ARGV[3] or ARGV[4])
     batch[#batch + 1] = json
-    numbers[#numbers + 1] = seq
+    numbers[i] = seq
   else
-    numbers[#numbers + 1] = 0
+    numbers[i] = 0
   end
 end
 if #batch > 0 then redis.call('PUBLISH', KEYS[1], '[' .. table.concat(batch, ',') .. ']') end
@@ -186,11 +184,16 @@ class EventLog:
 
     def appending(self, events: Sequence[NewEvent]) -> ScriptCall:
         """The call behind `append`, for a caller that sends more in the same round trip."""
-        keys = [self._keys.event_channel, *(self._keys.events(e.job_id) for e in events)]
-        args: list[Any] = [token_hex(4), *self._limits]
-        for event in events:
-            args += [event.attempt, _mark(event), *event.halves()]
-        return ScriptCall(_APPEND, keys, args)
+        rows = [
+            (
+                self._keys.events(event.job_id),
+                event.attempt,
+                _mark(event),
+                *event.halves(),
+            )
+            for event in events
+        ]
+        return ScriptCall(_APPEND, [self._keys.event_channel], [token_hex(4), *self._limits, to_json(rows)])
 
     async def read(
         self, job_id: UUID, *, after_seq: int = 0, epoch: str | None = None, limit: int | None = None

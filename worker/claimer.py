@@ -36,6 +36,7 @@ class Claimer:
         self._queues = list(queues)
         self._redelivery = redelivery
         self._poll_interval = poll_interval.total_seconds()
+        self._settled: list[TakenHint] = []
         self._next_poll = 0.0
         self._warned_at = float("-inf")
 
@@ -56,9 +57,12 @@ class Claimer:
     async def _take(self, limit: int) -> list[TakenHint]:
         self._queues.append(self._queues.pop(0))
         try:
-            return await self._hints.take(self._queues, limit, redelivery=self._redelivery)
+            settled = list(self._settled)
+            taken = await self._hints.take(self._queues, limit, redelivery=self._redelivery, settled=settled)
+            del self._settled[: len(settled)]
+            return taken
         except (RedisError, OSError, TimeoutError) as error:
-            self._warn("Redis", error)
+            self._warn("Redis is away; the worker claims from PostgreSQL: {}", error)
             return []
 
     async def _claim_hinted(self, worker_id: UUID, taken: list[TakenHint]) -> list[ClaimedJob]:
@@ -68,10 +72,7 @@ class Claimer:
             left = set(ids) - {job.id for job in jobs}
             limited = await self._attempts.find_limited(db, ids=list(left)) if left else {}
         jobs += await self._claim_limited(worker_id, limited)
-        try:
-            await self._hints.settle(taken)
-        except (RedisError, OSError, TimeoutError) as error:
-            self._warn("Redis", error)
+        self._settled += taken
         return jobs
 
     async def _claim_next(self, worker_id: UUID, limit: int) -> list[ClaimedJob]:
@@ -88,7 +89,7 @@ class Claimer:
         async with self._engine.begin() as db:
             return await self._attempts.claim_limited(db, worker_id, candidates)
 
-    def _warn(self, store: str, error: Exception) -> None:
+    def _warn(self, message: str, error: Exception) -> None:
         if monotonic() - self._warned_at > 10:
             self._warned_at = monotonic()
-            logger.warning("{} is away; the worker waits for it: {}", store, type(error).__name__)
+            logger.warning(message, type(error).__name__)

@@ -80,7 +80,8 @@ def job[P: BaseModel, R: BaseModel](
     """Declare a job kind.
 
     `name` is permanent and reads `noun.verb`; `timeout` ends an attempt; `retention` is how long a finished job is
-    kept; `max_running` bounds how many run at a time over all workers; `internal` kinds cannot be submitted over HTTP. Payload and result types come from the annotations.
+    kept; `max_running` bounds how many run at a time over all workers; `internal` kinds cannot be submitted over
+    HTTP. Payload and result types come from the annotations.
     Raises `TypeError` or `ValueError` at import when the declaration is not usable.
     """
     if not _NAME.match(name):

@@ -4,7 +4,6 @@ arq's layout is kept (a sorted set of ids per queue, a JSON body per id), so tha
 What waits in a queue is due; scores say in which order. Bodies carry a job id and a dispatch number, nothing else.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,26 +20,34 @@ _PLACES_PER_PRIORITY = 10
 
 # A queue is served by start tags (start-time fair queueing, Goyal, Vin and Cheng 1996): each owner's hints are
 # numbered on from that owner's last one or from what is served now, so a long backlog delays nobody else.
-# KEYS, per queue: queue, later, lanes, clock. ARGV: body ttl in ms, then per hint:
-# queue index, id, body key, body, owner, places ahead, due in ms (0: now), wake channel. Returns nothing.
+# KEYS, per queue: queue, later, lanes, clock. ARGV: body ttl in ms, wake channels, and the hints as one JSON list of
+# [queue index, id, body key, body, owner, places ahead, due in ms (0: now)]. Returns nothing.
 _ENQUEUE = Script("""
 local woken = {}
-for a = 2, #ARGV, 8 do
-  local q = tonumber(ARGV[a]) * 4
-  local id, owner, due = ARGV[a + 1], ARGV[a + 4], tonumber(ARGV[a + 6])
-  redis.call('SET', ARGV[a + 2], ARGV[a + 3], 'PX', ARGV[1])
+for _, hint in ipairs(cjson.decode(ARGV[#ARGV])) do
+  local index, id, body_key, body, owner, ahead, due = unpack(hint)
+  local queue, later, lanes, clock = unpack(KEYS, index * 4 + 1, index * 4 + 4)
+  redis.call('SET', body_key, body, 'PX', ARGV[1])
   if due > 0 then
-    redis.call('ZADD', KEYS[q + 2], due, id)
-  elseif not redis.call('ZSCORE', KEYS[q + 1], id) then
-    local clock = tonumber(redis.call('GET', KEYS[q + 4]) or 0)
-    local tag = math.max(clock, tonumber(redis.call('HGET', KEYS[q + 3], owner) or 0))
-    redis.call('HSET', KEYS[q + 3], owner, tag + 1)
-    redis.call('ZADD', KEYS[q + 1], tag - tonumber(ARGV[a + 5]), id)
-    redis.call('ZREM', KEYS[q + 2], id)
-    woken[ARGV[a + 7]] = true
+    redis.call('ZADD', later, due, id)
+  elseif not redis.call('ZSCORE', queue, id) then
+    local served = tonumber(redis.call('GET', clock) or 0)
+    local tag = math.max(served, tonumber(redis.call('HGET', lanes, owner) or 0))
+    redis.call('HSET', lanes, owner, tag + 1)
+    redis.call('ZADD', queue, tag - ahead, id)
+    redis.call('ZREM', later, id)
+    woken[ARGV[index + 2]] = true
   end
 end
 for channel in pairs(woken) do redis.call('PUBLISH', channel, '1') end
+""")
+
+# KEYS: later of each queue. ARGV: the settled hints as one JSON list of [queue index, id, body key].
+_SETTLE = Script("""
+for _, hint in ipairs(cjson.decode(ARGV[1])) do
+  redis.call('ZREM', KEYS[hint[1] + 1], hint[2])
+  redis.call('UNLINK', hint[3])
+end
 """)
 
 # KEYS: quarantine, then the four of each queue in the order of service. ARGV: how many, redelivery in ms.
@@ -128,32 +135,28 @@ class HintQueue:
     def enqueuing(self, hints: Sequence[Hint]) -> ScriptCall:
         """The call behind `enqueue`, for a caller that sends more in the same round trip."""
         queues = list(dict.fromkeys(hint.queue for hint in hints))
-        args: list[str | bytes | int] = [int(_BODY_TTL.total_seconds() * 1000)]
-        for hint in hints:
-            args += self._arguments(hint, queues.index(hint.queue))
-        return ScriptCall(_ENQUEUE, [key for name in queues for key in self._keys.queue_keys(name)], args)
+        keys = [key for name in queues for key in self._keys.queue_keys(name)]
+        rows = [self._row(hint, queues.index(hint.queue)) for hint in hints]
+        channels = [self._keys.wake_channel(name) for name in queues]
+        return ScriptCall(_ENQUEUE, keys, [int(_BODY_TTL.total_seconds() * 1000), *channels, to_json(rows)])
 
-    def _arguments(self, hint: Hint, queue_index: int) -> list[str | bytes | int]:
+    def _row(self, hint: Hint, queue_index: int) -> tuple[int | str | bytes, ...]:
         job_id = str(hint.job_id)
-        return [
-            queue_index,
-            job_id,
-            self._keys.hint(job_id),
-            hint.body(),
-            str(hint.owner_id),
-            hint.priority * _PLACES_PER_PRIORITY,
-            int(hint.due.timestamp() * 1000) if hint.due else 0,
-            self._keys.wake_channel(hint.queue),
-        ]
+        due = int(hint.due.timestamp() * 1000) if hint.due else 0
+        ahead = hint.priority * _PLACES_PER_PRIORITY
+        return queue_index, job_id, self._keys.hint(job_id), hint.body(), str(hint.owner_id), ahead, due
 
-    async def take(self, queues: Sequence[str], limit: int, *, redelivery: timedelta) -> list[TakenHint]:
+    async def take(
+        self, queues: Sequence[str], limit: int, *, redelivery: timedelta, settled: Sequence[TakenHint] = ()
+    ) -> list[TakenHint]:
         """Up to `limit` due hints, queues in the given order; unsettled ones come back after `redelivery`.
 
-        Entries that are not job ids are moved to the quarantine list.
+        `settled` are removed in the same round trip, because their rows were looked at. Entries that are not job
+        ids are moved to the quarantine list.
         """
         keys = [self._keys.quarantine, *(key for name in queues for key in self._keys.queue_keys(name))]
         call = ScriptCall(_TAKE, keys, [limit, int(redelivery.total_seconds() * 1000)])
-        [flat] = await run_scripts(self._redis, call)
+        *_, flat = await run_scripts(self._redis, *([self._settling(settled)] if settled else []), call)
         hints, malformed = [], []
         for index, raw in zip(flat[::2], flat[1::2], strict=True):
             try:
@@ -169,13 +172,10 @@ class HintQueue:
 
     async def settle(self, hints: Sequence[TakenHint]) -> None:
         """Remove hints whose rows were looked at."""
-        if not hints:
-            return
-        by_queue: dict[str, list[str]] = defaultdict(list)
-        for hint in hints:
-            by_queue[hint.queue].append(str(hint.job_id))
-        pipe = self._redis.pipeline(transaction=False)
-        for queue, ids in by_queue.items():
-            pipe.zrem(self._keys.later(queue), *ids)
-            pipe.unlink(*(self._keys.hint(job_id) for job_id in ids))
-        await pipe.execute()
+        if hints:
+            await run_scripts(self._redis, self._settling(hints))
+
+    def _settling(self, hints: Sequence[TakenHint]) -> ScriptCall:
+        queues = list(dict.fromkeys(hint.queue for hint in hints))
+        rows = [(queues.index(hint.queue), str(hint.job_id), self._keys.hint(str(hint.job_id))) for hint in hints]
+        return ScriptCall(_SETTLE, [self._keys.later(name) for name in queues], [to_json(rows)])

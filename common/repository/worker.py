@@ -59,7 +59,8 @@ _HEARTBEAT = statement(
 )
 _STEER = statement(
     """
-    UPDATE workers SET is_draining = coalesce(:is_draining, is_draining), concurrency = coalesce(:concurrency, concurrency)
+    UPDATE workers SET is_draining = coalesce(:is_draining, is_draining),
+                       concurrency = coalesce(:concurrency, concurrency)
     WHERE id = :id AND stopped_at IS NULL
     RETURNING id
     """,
