@@ -16,26 +16,28 @@ from common.database.outage import DATABASE_ERRORS
 from common.events import EventType, NewEvent
 from common.queue.catalog import Catalog
 from common.redis import RedisKeys
-from common.repository.attempt import AttemptRepository, ClaimedJob
+from common.repository.attempt import AttemptRepository, ClaimedJob, Verdict
 from common.repository.worker import Heartbeat
 from worker.claimer import Claimer
 from worker.config import WorkerSettings
 from worker.event_writer import EventWriter
 from worker.finisher import Finisher
 from worker.lease import LeaseKeeper
-from worker.runner import Runner, StopReason
+from worker.runner import Runner, StopReason, stopped
 
 _PROGRESS_INTERVAL = 1.0
+_LOOK_INTERVAL = 2.0
 
 
 @dataclass(slots=True)
 class Running:
-    """A job that this process runs now."""
+    """A job that this process runs now. Only the handler may be cancelled, never the writing of its end."""
 
     job: ClaimedJob
     worker_id: UUID
     task: asyncio.Task[None]
     stop_reason: StopReason | None = None
+    is_in_handler: bool = False
 
 
 class Engine(Worker):
@@ -79,6 +81,7 @@ class Engine(Worker):
         self._running: dict[UUID, Running] = {}
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._next_look = 0.0
         self._is_draining = False
         self.lease: LeaseKeeper | None = None
 
@@ -91,6 +94,7 @@ class Engine(Worker):
         while not self._stopping.is_set():
             claimed = await self._claim()
             await self._record_health()
+            await self._hand_back_lost()
             if not claimed:
                 await self._pause()
         await self._drain()
@@ -158,11 +162,12 @@ class Engine(Worker):
             self._start(job)
         return len(jobs)
 
-    def _start(self, job: ClaimedJob) -> Running:
-        data = {"kind": job.kind, "attempt": job.attempt}
-        self._events.put(NewEvent(job.id, job.owner_id, EventType.STARTED, job.attempt, data))
+    def _start(self, job: ClaimedJob, stop_reason: StopReason | None = None) -> Running:
+        if stop_reason is None:
+            data = {"kind": job.kind, "attempt": job.attempt}
+            self._events.put(NewEvent(job.id, job.owner_id, EventType.STARTED, job.attempt, data))
         task = asyncio.create_task(self._run(job, self._lease.worker_id), name=str(job.id))
-        entry = self._running[job.id] = Running(job, self._lease.worker_id, task)
+        entry = self._running[job.id] = Running(job, self._lease.worker_id, task, stop_reason)
         return entry
 
     async def _run(self, job: ClaimedJob, worker_id: UUID) -> None:
@@ -170,17 +175,47 @@ class Engine(Worker):
         with logger.contextualize(**context):
             started = monotonic()
             try:
-                verdict = await self._runner.run(job, lambda: self._running[job.id].stop_reason)
+                verdict = await self._handle(job)
                 await self._report(self._runner.progress.take_one(job.id))
                 if verdict is not None:
                     await self._finisher.finish(worker_id, job, verdict)
                     logger.info("Attempt ended: outcome={} seconds={:.3f}", verdict.outcome, monotonic() - started)
                 self.jobs_complete += 1
             except Exception:
-                logger.exception("The attempt could not be finished; its lease will bring the job back")
+                logger.exception("The attempt could not be finished; the job goes back to its queue")
             finally:
                 del self._running[job.id]
                 self._wake.set()
+
+    async def _handle(self, job: ClaimedJob) -> Verdict | None:
+        """The handler's part of an attempt: from here to its end it may be stopped."""
+        entry = self._running[job.id]
+        if entry.stop_reason is not None:
+            return stopped(job, entry.stop_reason)
+        entry.is_in_handler = True
+        try:
+            return await self._runner.run(job, lambda: entry.stop_reason)
+        finally:
+            entry.is_in_handler = False
+
+    async def _hand_back_lost(self) -> None:
+        """Release rows that name our lease though nothing runs here: the answer to their claim was lost.
+
+        Called where no claim is under way, so what is not known here is known nowhere.
+        """
+        if monotonic() < self._next_look or not self._lease.is_valid:
+            return
+        self._next_look = monotonic() + _LOOK_INTERVAL
+        worker_id = self._lease.worker_id
+        try:
+            async with self._finisher.connect() as db:
+                lost = await self._attempts.find_held(db, worker_id, except_for=list(self._running))
+        except DATABASE_ERRORS:
+            return
+        for job in lost:
+            if job.id not in self._running:
+                logger.warning("A claim's answer was lost; the job goes back to its queue: job_id={}", job.id)
+                self._start(job, StopReason.DRAIN)
 
     async def _report(self, reports: list[tuple[UUID, int, dict[str, Any]]]) -> None:
         if not reports:
@@ -198,7 +233,8 @@ class Engine(Worker):
         entry = self._running.get(job_id)
         if entry is not None and entry.stop_reason is None:
             entry.stop_reason = reason
-            entry.task.cancel()
+            if entry.is_in_handler:
+                entry.task.cancel()
 
     async def _pause(self) -> None:
         self._wake.clear()

@@ -5,7 +5,7 @@ from collections import deque
 from time import monotonic
 
 from loguru import logger
-from redis import RedisError
+from redis import RedisError, ResponseError
 
 from common.events import EventLog, NewEvent
 
@@ -49,13 +49,23 @@ class EventWriter:
             await asyncio.wait([self._flusher])
 
     async def _flush(self) -> None:
-        backoff, silent_until = 0.05, 0.0
+        backoff, silent_until, apart = 0.05, 0.0, 0
         try:
             while self._pending:
-                batch = [self._pending.popleft() for _ in range(min(_BATCH, len(self._pending)))]
+                size = 1 if apart > 0 else _BATCH
+                apart -= 1
+                batch = [self._pending.popleft() for _ in range(min(size, len(self._pending)))]
                 try:
                     self.refused += (await self._log.append(batch)).count(0)
                     backoff = 0.05
+                except ResponseError as error:
+                    # Redis works and refuses something in the batch: the others must not wait for it.
+                    if len(batch) == 1:
+                        self.dropped += 1
+                        logger.warning("Redis refused an event: job_id={} error={}", batch[0].job_id, error)
+                    else:
+                        self._pending.extendleft(reversed(batch))
+                        apart = len(batch)
                 except (RedisError, OSError, TimeoutError) as error:
                     self._pending.extendleft(reversed(batch))
                     if monotonic() > silent_until:

@@ -54,7 +54,7 @@ class Runner:
         try:
             return await self._attempt(job, kind, payload, reporter)
         except asyncio.CancelledError:
-            return _stopped(job, stop_reason())
+            return stopped(job, stop_reason())
         finally:
             reporter.close()
 
@@ -93,7 +93,8 @@ class Runner:
         return verdicts.succeeded(job, text)
 
 
-def _stopped(job: ClaimedJob, reason: StopReason | None) -> Verdict | None:
+def stopped(job: ClaimedJob, reason: StopReason | None) -> Verdict | None:
+    """The verdict on an attempt that was told to stop; None when nothing may be written."""
     match reason:
         case StopReason.CANCEL:
             return verdicts.cancelled(job)

@@ -66,6 +66,10 @@ class Verdict:
         return None if self.error is None else to_json(self.error).decode()
 
 
+_CLAIMED = """
+    jobs.id, tenant_id, owner_id, kind, queue, priority, payload::text AS payload, attempt, failures, crashes,
+    max_attempts, timeout, run_at, started_at, request_id, limit_keys
+"""
 _STARTABLE = """
     status = 'queued' AND pending_after = 0 AND run_at <= clock_timestamp() AND cancel_requested_at IS NULL
     AND (expires_at IS NULL OR expires_at > clock_timestamp())
@@ -83,8 +87,7 @@ _CLAIM = f"""
         FOR UPDATE SKIP LOCKED
     ) AS due
     WHERE jobs.id = due.id
-    RETURNING jobs.id, tenant_id, owner_id, kind, queue, priority, payload::text AS payload, attempt, failures, crashes,
-              max_attempts, timeout, run_at, started_at, request_id, limit_keys
+    RETURNING {_CLAIMED}
 """
 
 _CLAIM_HINTED = statement(
@@ -94,6 +97,12 @@ _CLAIM_NEXT = statement(
     _CLAIM.format(which="queue = ANY(:queues) AND limit_keys IS NULL", order="ORDER BY rank_at LIMIT :limit"),
     worker=Uuid(),
     queues=TEXTS,
+)
+
+_HELD = statement(
+    f"SELECT {_CLAIMED} FROM jobs WHERE lease_owner = :worker AND status = 'running' AND id <> ALL(:known)",
+    worker=Uuid(),
+    known=UUIDS,
 )
 
 _LIMITED = statement(
@@ -194,13 +203,14 @@ _LOOK = statement(
     SELECT v.id, v.attempt, jobs.cancel_requested_at IS NOT NULL AND jobs.status = 'running' AS is_cancelling,
            jobs.run_at, jobs.dispatch_no,
            EXISTS (SELECT FROM attempts AS a WHERE a.job_id = v.id AND a.attempt = v.attempt
-                                               AND a.worker_id = :worker) AS is_recorded
-    FROM unnest(:ids, :attempts) AS v(id, attempt)
+                                               AND a.worker_id = :worker AND a.outcome = v.outcome) AS is_recorded
+    FROM unnest(:ids, :attempts, :outcomes) AS v(id, attempt, outcome)
     LEFT JOIN jobs ON jobs.id = v.id AND jobs.attempt = v.attempt
     """,
     worker=Uuid(),
     ids=UUIDS,
     attempts=INTS,
+    outcomes=TEXTS,
 )
 
 _PROGRESS = statement(
@@ -253,6 +263,11 @@ class AttemptRepository:
         """The next due jobs of some queues, without any hint."""
         values = {"worker": worker_id, "queues": list(queues), "limit": limit}
         return [ClaimedJob(**row) for row in (await execute(db, _CLAIM_NEXT, values)).mappings()]
+
+    async def find_held(self, db: Executor, worker_id: UUID, *, except_for: Sequence[UUID]) -> list[ClaimedJob]:
+        """The running jobs of this worker but for those that it knows of."""
+        result = await execute(db, _HELD, {"worker": worker_id, "known": list(except_for)})
+        return [ClaimedJob(**row) for row in result.mappings()]
 
     async def find_limited(
         self, db: Executor, *, ids: Sequence[UUID] = (), queues: Sequence[str] = (), limit: int = 0
@@ -307,6 +322,7 @@ class AttemptRepository:
             "worker": worker_id,
             "ids": [v.job_id for v in verdicts],
             "attempts": [v.attempt for v in verdicts],
+            "outcomes": [str(v.outcome) for v in verdicts],
         }
         found = {}
         for row in await execute(db, _LOOK, values):

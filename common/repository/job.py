@@ -93,6 +93,13 @@ _INSERT = statement(
     limits=TEXTS,
 )
 
+_LOCK = statement(
+    "SELECT FROM jobs WHERE id = :id AND tenant_id = :tenant AND owner_id = :owner FOR NO KEY UPDATE",
+    id=Uuid(),
+    tenant=Uuid(),
+    owner=Uuid(),
+)
+
 _CANCEL_QUEUED = statement(
     """
     UPDATE jobs SET status = 'cancelled', cancel_requested_at = now(), finished_at = now(), updated_at = now(),
@@ -167,6 +174,10 @@ class JobRepository:
         """The ended attempts of a job whose owner was checked, oldest first."""
         query = select(Attempt).where(Attempt.job_id == job_id).order_by(Attempt.attempt)
         return list((await db.execute(query)).scalars())
+
+    async def lock(self, db: Executor, job_id: UUID, owner: Owner) -> None:
+        """Let nobody move the job until the transaction ends, so that two looks at it agree."""
+        await execute(db, _LOCK, {"id": job_id, "tenant": owner.tenant_id, "owner": owner.user_id})
 
     async def cancel_queued(self, db: Executor, job_id: UUID, owner: Owner) -> bool:
         """Cancel a job that has not started. False when it is not queued (any more)."""
