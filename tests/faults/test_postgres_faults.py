@@ -15,6 +15,7 @@ from common.queue.status import JobStatus
 from tests.faults.arena import Arena, arena, outcomes
 from tests.faults.kinds.mark import MarkPayload, mark
 from tests.faults.proxy import TcpProxy
+from tests.fixtures.server_process import database_url
 
 pytestmark = pytest.mark.faults
 
@@ -57,8 +58,7 @@ async def test_a_database_that_lets_nobody_in_ends_no_worker(arena: Arena) -> No
     workers = await arena.fleet.start(2, LEASE_DURATION="6", HEARTBEAT_INTERVAL="0.5")
     await arena.submit_many(system_sleep, SystemSleepPayload(seconds=1.5), 6)
     await arena.until("status = 'running'", 6)
-    url = arena.environment["DATABASE_URL"].replace("/letuin", "/postgres")
-    admin = await asyncpg.connect(url)
+    admin = await asyncpg.connect(database_url(arena.environment["DATABASE_URL"], "postgres"))
     await admin.execute("ALTER DATABASE letuin ALLOW_CONNECTIONS false")
     await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'letuin'")
     await asyncio.sleep(3)
