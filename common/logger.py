@@ -123,6 +123,8 @@ def _intercept(handler: "_StandardHandler", level: int, *, is_debugging: bool) -
         logging.getLogger(name).setLevel(level if is_debugging else max(level, logging.WARNING))
     for name in _CONFIDENTIAL:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    # Below INFO it writes WebSocket frames: answers, and the tokens of handshakes.
+    logging.getLogger("uvicorn.error").setLevel(max(level, logging.INFO))
 
 
 class _StandardHandler(logging.Handler):

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import os
 import signal
 from collections.abc import Sequence
 
@@ -17,7 +18,9 @@ def serve(*, model: str, alias: str, port: int) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)
     server = xllamacpp.Server(_parameters(model=model, alias=alias, port=port))
     signal.sigwait(stop)
-    del server
+    assert server is not None, "kept alive until here"
+    # The server keeps no state, and its own end can wait for ever when it has not begun yet.
+    os._exit(0)
 
 
 def _parameters(*, model: str, alias: str, port: int) -> xllamacpp.CommonParams:
