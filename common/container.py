@@ -6,11 +6,22 @@ from common.config import CommonSettings
 from common.database.session import create_engine, create_sessions
 from common.events import EventLog
 from common.lock import RedisLock
+from common.queue.announcer import Announcer
+from common.queue.bulk import BulkQueue
 from common.queue.catalog import Catalog
 from common.queue.client import JobQueue
+from common.queue.depth import DepthGate
 from common.queue.hints import HintQueue
+from common.queue.placement import Placement
+from common.queue.submission import Submission
 from common.redis import RedisKeys, create_redis
+from common.repository.batch import BatchRepository
+from common.repository.bulk import BulkRepository
+from common.repository.dependency import DependencyRepository
+from common.repository.depth import DepthRepository
+from common.repository.idempotency import IdempotencyRepository
 from common.repository.job import JobRepository
+from common.repository.unique import UniqueRepository
 
 
 class CommonContainer(containers.DeclarativeContainer):
@@ -29,14 +40,13 @@ class CommonContainer(containers.DeclarativeContainer):
     events = providers.Singleton(EventLog, redis, keys, settings)
     hints = providers.Singleton(HintQueue, redis, keys)
     lock = providers.Singleton(RedisLock, redis, key=keys.provided.lock)
-    queue = providers.Singleton(
-        JobQueue,
-        sessions,
-        jobs,
-        hints,
-        events,
-        redis,
-        keys,
-        max_payload_bytes=settings.provided.max_payload_bytes,
-        max_running_per_owner=settings.provided.max_running_per_owner,
+    batches = providers.Singleton(BatchRepository)
+    job_dependencies = providers.Singleton(DependencyRepository)
+    announcer = providers.Singleton(Announcer, hints, events, redis, keys)
+    placement = providers.Singleton(Placement, jobs, providers.Singleton(UniqueRepository), job_dependencies)
+    submission = providers.Singleton(
+        Submission, sessions, jobs, batches, providers.Singleton(IdempotencyRepository), placement, settings
     )
+    depth = providers.Singleton(DepthGate, sessions, providers.Singleton(DepthRepository), settings)
+    queue = providers.Singleton(JobQueue, sessions, jobs, submission, depth, announcer, settings)
+    bulk = providers.Singleton(BulkQueue, sessions, providers.Singleton(BulkRepository), announcer, settings)

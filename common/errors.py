@@ -25,6 +25,22 @@ class ConflictError(AppError):
     code = "conflict"
 
 
+class BusyError(ConflictError):
+    """Another request for the same thing is still under way; `retry_after` says when to come back."""
+
+    code = "in_progress"
+
+    def __init__(self, message: str, *, retry_after: timedelta = timedelta(seconds=1)) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class GoneError(AppError):
+    """The object existed and was removed when its time was over."""
+
+    code = "gone"
+
+
 class UnauthorizedError(AppError):
     """The caller did not prove who they are."""
 
@@ -71,6 +87,18 @@ class InvalidError(AppError):
     def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
         super().__init__(message)
         self.path = path
+
+
+class KeyReusedError(InvalidError):
+    """The idempotency key came with another content before."""
+
+    code = "idempotency_key_reused"
+
+
+class HeaderError(AppError):
+    """A request header is missing or malformed."""
+
+    code = "invalid_header"
 
 
 class UnknownKindError(AppError):

@@ -1,54 +1,49 @@
 """Submitting and steering jobs: the row first, then a hint to Redis after the commit."""
 
-import asyncio
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from arq.connections import ArqRedis
-from loguru import logger
 from pydantic import BaseModel
-from redis import RedisError
+from sqlalchemy.exc import DBAPIError
 
+from common.config import CommonSettings
 from common.database.model import Job
+from common.database.outage import is_refused_value
 from common.database.session import Sessions
-from common.errors import ConflictError, InvalidError, NotFoundError, TooLargeError
-from common.events import EventLog, EventType, NewEvent
+from common.errors import AppError, ConflictError, GoneError, InvalidError, NotFoundError, TooLargeError
 from common.ids import new_id
+from common.queue.announcer import Announcer
 from common.queue.definition import AnyJobKind, JobKind
+from common.queue.depth import DepthGate
 from common.queue.group_commit import GroupCommit
-from common.queue.hints import Hint, HintQueue
-from common.queue.limits import ConcurrencyLimit, limits_of
+from common.queue.limits import limits_of
+from common.queue.options import OnFailure, SubmitOptions, Unique, UniqueMode
+from common.queue.placement import Placed
 from common.queue.status import JobStatus
-from common.redis import RedisKeys, run_scripts
+from common.queue.submission import NewItem, Replayed, Submission, SubmittedBatch, is_plain
+from common.repository.idempotency import RequestKey
 from common.repository.job import JobRepository, NewJob, Owner
+from common.repository.sql import Executor
 
-_ENQUEUE_LIMIT = 0.25
+__all__ = [
+    "CancelOutcome",
+    "Cancelled",
+    "JobQueue",
+    "OnFailure",
+    "SubmitItem",
+    "SubmitOptions",
+    "Submitted",
+    "Unique",
+    "UniqueMode",
+]
+
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # PostgreSQL keeps every character of JSON but this one
-
-
-@dataclass(frozen=True, slots=True)
-class SubmitOptions:
-    """What may differ from one job of a kind to the next; None means the kind's own value.
-
-    `priority` is a head start in minutes (-100 to 100); `run_at` or `delay` says when to start; a job not started
-    within `expires_in` ends as expired.
-    """
-
-    priority: int = 0
-    run_at: datetime | None = None
-    delay: timedelta = timedelta(0)
-    expires_in: timedelta | None = None
-    max_attempts: int | None = None
-    timeout: timedelta | None = None
-    tags: tuple[str, ...] = ()
-    metadata: dict[str, Any] | None = None
-    request_id: str | None = None
-    concurrency: ConcurrencyLimit | None = None
 
 
 class CancelOutcome(StrEnum):
@@ -66,6 +61,24 @@ class Cancelled:
     outcome: CancelOutcome
 
 
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The answer to a submit. The job may be one that was there: for the same unique key, or the same request."""
+
+    job: Job
+    is_deduplicated: bool = False
+    is_replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitItem:
+    """One job of a batch."""
+
+    kind: AnyJobKind
+    payload: BaseModel
+    options: SubmitOptions = field(default_factory=SubmitOptions)
+
+
 class JobQueue:
     """The one way in for jobs, used by the api, the scheduler and handlers alike."""
 
@@ -73,85 +86,134 @@ class JobQueue:
         self,
         sessions: Sessions,
         jobs: JobRepository,
-        hints: HintQueue,
-        events: EventLog,
-        redis: ArqRedis,
-        keys: RedisKeys,
-        *,
-        max_payload_bytes: int,
-        max_running_per_owner: int = 0,
+        submission: Submission,
+        depth: DepthGate,
+        announcer: Announcer,
+        settings: CommonSettings,
     ) -> None:
         self._sessions = sessions
         self._jobs = jobs
-        self._hints = hints
-        self._events = events
-        self._redis = redis
-        self._keys = keys
-        self._max_payload_bytes = max_payload_bytes
-        self._max_running_per_owner = max_running_per_owner
+        self._submission = submission
+        self._depth = depth
+        self._announcer = announcer
+        self._settings = settings
         self._inserts = GroupCommit(self._insert)
-        self._announcements = GroupCommit(self._announce)
 
     async def submit[P: BaseModel, R: BaseModel](
         self, kind: JobKind[P, R], payload: P, *, owner: Owner, options: SubmitOptions | None = None
     ) -> Job:
         """Accept a job: when this returns, it is a committed row. `status` is `queued`.
 
-        Raises `TooLargeError` when the payload is over MAX_PAYLOAD_BYTES, `InvalidError` when it cannot be stored.
-        Redis being away is no error.
+        Raises `TooLargeError` when the payload is over MAX_PAYLOAD_BYTES, `InvalidError` when it cannot be stored or
+        a dependency does not exist, `UnavailableError` or `RateLimitedError` when too many jobs wait. Redis being away
+        is no error.
         """
-        job = await self._inserts.submit(self._new_job(kind, payload, owner, options or SubmitOptions()))
-        await self._announcements.submit(job)
-        return job
+        return (await self.accept(kind, payload, owner=owner, options=options)).job
+
+    async def accept[P: BaseModel, R: BaseModel](
+        self,
+        kind: JobKind[P, R],
+        payload: P,
+        *,
+        owner: Owner,
+        options: SubmitOptions | None = None,
+        key: RequestKey | None = None,
+    ) -> Submitted:
+        """As `submit`, and tell whether the job is new. With `key`, a repeated request gets the first one's job.
+
+        Raises besides `KeyReusedError` for another content, `BusyError` while the first request is under way, and
+        `GoneError` when its job was purged.
+        """
+        options = options or SubmitOptions()
+        new = self._new_job(kind, payload, owner, options)
+        await self._depth.admit(owner, {kind.queue: 1})
+        if key is None and is_plain(options):
+            job = await self._insert_plain(new)
+            await self._announcer.announce(job)
+            return Submitted(job)
+        outcome = await self._submission.submit(new, options, key)
+        if isinstance(outcome, Replayed):
+            return Submitted(outcome.job, is_replayed=True)
+        await self._announce_placed([outcome])
+        return Submitted(outcome.job, is_deduplicated=not outcome.is_new)
+
+    async def submit_many(
+        self,
+        items: Sequence[SubmitItem],
+        *,
+        owner: Owner,
+        metadata: Mapping[str, Any] | None = None,
+        key: RequestKey | None = None,
+    ) -> SubmittedBatch:
+        """Accept jobs together, in one transaction; an item that cannot be accepted has its error as its outcome.
+
+        Raises `InvalidError` for more than MAX_BATCH_ITEMS, and what `accept` raises for keys and full queues.
+        """
+        if len(items) > (limit := self._settings.max_batch_items):
+            raise InvalidError(f"MAX_BATCH_ITEMS allows {limit} jobs, not {len(items)}", path=("body", "jobs"))
+        await self._depth.admit(owner, Counter(item.kind.queue for item in items))
+        wanted = [self._new_item(item, owner) for item in items]
+        batch = await self._submission.submit_many(wanted, owner, metadata=metadata, key=key)
+        if not batch.is_replayed:
+            await self._announce_placed([item for item in batch.items if isinstance(item, Placed)])
+        return batch
 
     async def cancel(self, job_id: UUID, owner: Owner) -> Cancelled:
         """Stop a job: at once when it is queued, as a durable request when it runs.
 
-        Raises `NotFoundError`, or `ConflictError` when it ended in another way already.
+        Raises `NotFoundError`, `GoneError`, or `ConflictError` when it ended in another way already.
         """
         async with self._sessions.begin() as db:
-            await self._jobs.lock(db, job_id, owner)
             stopped = await self._jobs.cancel_queued(db, job_id, owner)
             requested = not stopped and await self._jobs.request_cancel(db, job_id, owner)
-            job = await self._jobs.find(db, job_id, owner)
-        if job is None:
-            raise NotFoundError(f"job {job_id} does not exist")
+            job = await self._get(db, job_id, owner)
         if not (stopped or requested or job.status == JobStatus.CANCELLED):
             raise ConflictError(f"job {job_id} has ended as {job.status} and cannot be cancelled")
         if stopped:
-            await self._emit(job, EventType.CANCELLED, {"error": job.error})
+            await self._announcer.cancelled([job])
         if requested:
-            await self._hint_cancel(job)
+            await self._announcer.cancelling([job])
         return Cancelled(job, CancelOutcome.REQUESTED if requested else CancelOutcome.CANCELLED)
 
-    async def retry(self, job_id: UUID, owner: Owner) -> Job:
-        """Queue a failed, cancelled or expired job again with fresh budgets.
+    async def retry(self, job_id: UUID, owner: Owner, *, payload: BaseModel | None = None) -> Job:
+        """Queue a failed, cancelled or expired job again with fresh budgets, and with another payload when given.
 
-        Raises `NotFoundError`, or `ConflictError` when the job has not ended or succeeded.
+        The payload must be of the job's kind. Raises `NotFoundError`, `GoneError`, `ConflictError` when the job has
+        not ended or succeeded, and what `submit` raises for payloads.
         """
-        async with self._sessions.begin() as db:
-            requeued = await self._jobs.retry(db, job_id, owner)
-            job = await self._jobs.find(db, job_id, owner)
-        if job is None:
-            raise NotFoundError(f"job {job_id} does not exist")
+        payload_json = None if payload is None else self._dump(payload)
+        with _refusing_values():
+            async with self._sessions.begin() as db:
+                requeued = await self._jobs.retry(db, job_id, owner, payload_json=payload_json)
+                job = await self._get(db, job_id, owner)
         if not requeued:
             raise ConflictError(f"job {job_id} is {job.status}; only failed, cancelled or expired jobs can be retried")
-        await self._announcements.submit(job)
+        await self._announcer.announce(job)
         return job
 
+    async def _get(self, db: Executor, job_id: UUID, owner: Owner) -> Job:
+        job = await self._jobs.find(db, job_id, owner)
+        if job is not None:
+            return job
+        if await self._jobs.was_purged(db, job_id, owner):
+            raise GoneError(f"job {job_id} was purged")
+        raise NotFoundError(f"job {job_id} does not exist")
+
+    def _new_item(self, item: SubmitItem, owner: Owner) -> NewItem | AppError:
+        try:
+            return self._new_job(item.kind, item.payload, owner, item.options), item.options
+        except AppError as error:
+            return error
+
     def _new_job(self, kind: AnyJobKind, payload: BaseModel, owner: Owner, options: SubmitOptions) -> NewJob:
-        payload_json = payload.model_dump_json(exclude_unset=True)
-        if _NUL.search(payload_json):
-            raise InvalidError("text must not contain the character U+0000", path=("body", "payload"))
-        if (size := len(payload_json.encode())) > self._max_payload_bytes:
-            limit = self._max_payload_bytes
-            raise TooLargeError(f"the payload has {size} bytes; MAX_PAYLOAD_BYTES allows {limit}")
+        if len(options.after) > (limit := self._settings.max_dependencies):
+            raise InvalidError(f"MAX_DEPENDENCIES allows {limit} jobs to wait for", path=("body", "after"))
         return NewJob(
             id=new_id(),
             owner=owner,
             kind=kind.name,
             queue=kind.queue,
-            payload_json=payload_json,
+            payload_json=self._dump(payload),
             max_attempts=options.max_attempts or kind.retry.max_attempts,
             timeout=options.timeout or kind.timeout,
             priority=options.priority,
@@ -161,44 +223,39 @@ class JobQueue:
             request_id=options.request_id,
             tags=options.tags,
             metadata=options.metadata,
-            limits=limits_of(kind, owner.user_id, options.concurrency, self._max_running_per_owner),
+            limits=limits_of(kind, owner.user_id, options.concurrency, self._settings.max_running_per_owner),
+            custom_id=options.custom_id,
         )
+
+    def _dump(self, payload: BaseModel) -> str:
+        payload_json = payload.model_dump_json(exclude_unset=True)
+        if _NUL.search(payload_json):
+            raise InvalidError("text must not contain the character U+0000", path=("body", "payload"))
+        if (size := len(payload_json.encode())) > (limit := self._settings.max_payload_bytes):
+            raise TooLargeError(f"the payload has {size} bytes; MAX_PAYLOAD_BYTES allows {limit}")
+        return payload_json
+
+    async def _insert_plain(self, new: NewJob) -> Job:
+        with _refusing_values():
+            return await self._inserts.submit(new)
 
     async def _insert(self, jobs: Sequence[NewJob]) -> list[Job]:
         async with self._sessions.begin() as db:
             return await self._jobs.insert(db, jobs)
 
-    async def _announce(self, jobs: Sequence[Job]) -> Sequence[None]:
-        """Tell Redis, within 250 ms; what fails here is mended by the dispatcher."""
-        hints = [_hint(job) for job in jobs]
-        queued = [_event(job, EventType.QUEUED, {"kind": job.kind, "run_at": job.run_at}) for job in jobs]
-        try:
-            async with asyncio.timeout(_ENQUEUE_LIMIT):
-                await run_scripts(self._redis, self._events.appending(queued), self._hints.enqueuing(hints))
-        except (RedisError, OSError, TimeoutError) as error:
-            logger.warning("Redis is away; jobs wait for the dispatcher: {}", type(error).__name__)
-        return [None] * len(jobs)
-
-    async def _hint_cancel(self, job: Job) -> None:
-        try:
-            async with asyncio.timeout(_ENQUEUE_LIMIT):
-                await self._redis.publish(self._keys.control_channel(job.lease_owner or ""), str(job.id))
-                await self._events.append([_event(job, EventType.CANCELLING, {})])
-        except (RedisError, OSError, TimeoutError):
-            logger.warning("Redis is away; the worker learns of the cancel with its next heartbeat")
-
-    async def _emit(self, job: Job, event_type: EventType, data: dict[str, Any]) -> None:
-        try:
-            async with asyncio.timeout(_ENQUEUE_LIMIT):
-                await self._events.append([_event(job, event_type, data)])
-        except (RedisError, OSError, TimeoutError):
-            logger.warning("Redis is away; {} was not published", str(event_type))
+    async def _announce_placed(self, placed: Sequence[Placed]) -> None:
+        """Say what is new or changed, and let workers look at rows that were locked meanwhile."""
+        jobs = {each.job.id: each.job for each in placed if each.is_new or each.is_changed}
+        await self._announcer.announce_many(list(jobs.values()))
+        await self._announcer.hint([hint for each in placed for hint in each.hints])
 
 
-def _hint(job: Job) -> Hint:
-    due = job.run_at if job.run_at > job.updated_at else None
-    return Hint(job.id, job.owner_id, job.kind, job.queue, job.priority, due, job.dispatch_no)
-
-
-def _event(job: Job, event_type: EventType, data: dict[str, Any]) -> NewEvent:
-    return NewEvent(job.id, job.owner_id, event_type, job.attempt, data)
+@contextmanager
+def _refusing_values() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if not is_refused_value(error):
+            raise
+        message = "the payload holds text or numbers that cannot be stored"
+        raise InvalidError(message, path=("body", "payload")) from error

@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import Uuid, select
+from sqlalchemy import ColumnElement, Text, TextClause, Uuid, select
 from sqlalchemy.orm import defer
+from sqlalchemy.orm.attributes import set_committed_value
 
-from common.database.model import Attempt, Job
+from common.database.model import Attempt, Job, JobResult
 from common.queue.status import JobStatus
 from common.repository.sql import INTERVALS, INTS, TEXTS, TIMES, UUIDS, Executor, execute, statement
 
@@ -42,6 +43,9 @@ class NewJob:
     tags: tuple[str, ...] = ()
     metadata: dict[str, Any] | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
+    batch_id: UUID | None = None
+    custom_id: str | None = None
+    pending_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class JobFilter:
     kind: str | None = None
     queue: str | None = None
     tag: str | None = None
+    batch_id: UUID | None = None
     before_id: UUID | None = None
     limit: int = 50
 
@@ -61,17 +66,19 @@ _INSERT = statement(
     """
     INSERT INTO jobs (id, tenant_id, owner_id, kind, queue, payload, max_attempts, timeout, priority,
                       run_at, rank_at, expires_at, dispatch_no, next_dispatch_at, request_id, tags, metadata,
-                      limit_keys, limit_values)
+                      limit_keys, limit_values, batch_id, custom_id, pending_after)
     SELECT v.id, v.tenant_id, v.owner_id, v.kind, v.queue, v.payload::jsonb, v.max_attempts, v.timeout, v.priority,
            due.run_at, due.run_at - v.priority * interval '1 minute', now() + v.expires_in, 1,
            due.run_at + interval '10 seconds', v.request_id,
            ARRAY(SELECT jsonb_array_elements_text(v.tags::jsonb)), v.metadata::jsonb,
            CASE WHEN v.limits IS NOT NULL THEN ARRAY(SELECT key FROM jsonb_each_text(v.limits::jsonb)) END,
-           CASE WHEN v.limits IS NOT NULL THEN ARRAY(SELECT value::int FROM jsonb_each_text(v.limits::jsonb)) END
+           CASE WHEN v.limits IS NOT NULL THEN ARRAY(SELECT value::int FROM jsonb_each_text(v.limits::jsonb)) END,
+           v.batch_id, v.custom_id, v.pending_after
     FROM unnest(:ids, :tenants, :owners, :kinds, :queues, :payloads, :max_attempts, :timeouts, :priorities,
-                :run_ats, :delays, :expires_ins, :request_ids, :tags, :metadata, :limits)
+                :run_ats, :delays, :expires_ins, :request_ids, :tags, :metadata, :limits,
+                :batch_ids, :custom_ids, :pending_afters)
          AS v(id, tenant_id, owner_id, kind, queue, payload, max_attempts, timeout, priority,
-              run_at, delay, expires_in, request_id, tags, metadata, limits)
+              run_at, delay, expires_in, request_id, tags, metadata, limits, batch_id, custom_id, pending_after)
     CROSS JOIN LATERAL (SELECT greatest(coalesce(v.run_at, now() + v.delay), now()) AS run_at) AS due
     RETURNING id, run_at, rank_at, expires_at, next_dispatch_at, created_at, updated_at
     """,
@@ -91,6 +98,9 @@ _INSERT = statement(
     tags=TEXTS,
     metadata=TEXTS,
     limits=TEXTS,
+    batch_ids=UUIDS,
+    custom_ids=TEXTS,
+    pending_afters=INTS,
 )
 
 _LOCK = statement(
@@ -125,13 +135,23 @@ _CANCEL_RUNNING = statement(
 
 _RETRY = statement(
     """
-    UPDATE jobs SET status = 'queued', failures = 0, crashes = 0, error = NULL, result = NULL, progress = NULL,
+    UPDATE jobs SET status = 'queued', payload = coalesce(CAST(:payload AS jsonb), payload),
+                    failures = 0, crashes = 0, error = NULL, result = NULL, progress = NULL,
                     cancel_requested_at = NULL, finished_at = NULL, started_at = NULL, expires_at = NULL,
                     run_at = now(), rank_at = now() - priority * interval '1 minute', updated_at = now(),
                     dispatch_no = dispatch_no + 1, next_dispatch_at = now() + interval '10 seconds', waiting = NULL
     WHERE id = :id AND tenant_id = :tenant AND owner_id = :owner AND status IN ('failed', 'cancelled', 'expired')
     RETURNING id
     """,
+    id=Uuid(),
+    tenant=Uuid(),
+    owner=Uuid(),
+    payload=Text(),
+)
+
+
+_WAS_PURGED = statement(
+    "SELECT EXISTS (SELECT FROM purged_jobs WHERE id = :id AND tenant_id = :tenant AND owner_id = :owner)",
     id=Uuid(),
     tenant=Uuid(),
     owner=Uuid(),
@@ -147,28 +167,36 @@ class JobRepository:
         stamps = {row["id"]: row for row in result.mappings()}
         return [_row(job, stamps[job.id]) for job in jobs]
 
-    async def find(self, db: Executor, job_id: UUID, owner: Owner, *, with_payload: bool = True) -> Job | None:
-        """The job, or None when there is none or it is somebody else's."""
+    async def find(
+        self, db: Executor, job_id: UUID, owner: Owner, *, with_payload: bool = True, refresh: bool = False
+    ) -> Job | None:
+        """The job, or None when there is none or it is somebody else's; `refresh` reads again what was read before."""
         query = select(Job).where(Job.id == job_id, Job.tenant_id == owner.tenant_id, Job.owner_id == owner.user_id)
         if not with_payload:
             query = query.options(defer(Job.payload, raiseload=True))
-        return (await db.execute(query)).scalar_one_or_none()
+        if refresh:
+            query = query.execution_options(populate_existing=True)
+        job = (await db.execute(query)).scalar_one_or_none()
+        if job is not None and job.is_result_apart:
+            result = select(JobResult.result).where(JobResult.job_id == job.id)
+            set_committed_value(job, "result", (await db.execute(result)).scalar_one_or_none())
+        return job
+
+    async def find_many(self, db: Executor, ids: Sequence[UUID], owner: Owner) -> dict[UUID, Job]:
+        """Those of `ids` that are the owner's, without payloads and results."""
+        query = select(Job).options(defer(Job.payload, raiseload=True), defer(Job.result, raiseload=True))
+        query = query.where(Job.id.in_(ids), Job.tenant_id == owner.tenant_id, Job.owner_id == owner.user_id)
+        return {job.id: job for job in (await db.execute(query)).scalars()}
+
+    async def was_purged(self, db: Executor, job_id: UUID, owner: Owner) -> bool:
+        """Whether this was a job of the owner that retention has removed."""
+        return bool((await execute(db, _WAS_PURGED, _of(job_id, owner))).scalar_one())
 
     async def list_page(self, db: Executor, owner: Owner, wanted: JobFilter) -> list[Job]:
         """One page of the owner's jobs, newest first, without payloads and results."""
-        query = select(Job).where(Job.tenant_id == owner.tenant_id, Job.owner_id == owner.user_id)
-        query = query.options(defer(Job.payload, raiseload=True), defer(Job.result, raiseload=True))
-        if wanted.status:
-            query = query.where(Job.status.in_([str(status) for status in wanted.status]))
-        if wanted.kind is not None:
-            query = query.where(Job.kind == wanted.kind)
-        if wanted.queue is not None:
-            query = query.where(Job.queue == wanted.queue)
-        if wanted.tag is not None:
-            query = query.where(Job.tags.contains([wanted.tag]))
-        if wanted.before_id is not None:
-            query = query.where(Job.id < wanted.before_id)
-        return list((await db.execute(query.order_by(Job.id.desc()).limit(wanted.limit))).scalars())
+        query = select(Job).options(defer(Job.payload, raiseload=True), defer(Job.result, raiseload=True))
+        query = query.where(*matching(owner, wanted)).order_by(Job.id.desc()).limit(wanted.limit)
+        return list((await db.execute(query)).scalars())
 
     async def list_attempts(self, db: Executor, job_id: UUID) -> list[Attempt]:
         """The ended attempts of a job whose owner was checked, oldest first."""
@@ -187,13 +215,35 @@ class JobRepository:
         """Record that a running job shall stop. False when it is not running (any more)."""
         return await self._touch(db, _CANCEL_RUNNING, job_id, owner)
 
-    async def retry(self, db: Executor, job_id: UUID, owner: Owner) -> bool:
+    async def retry(self, db: Executor, job_id: UUID, owner: Owner, *, payload_json: str | None = None) -> bool:
         """Queue an ended job again with fresh budgets; its attempt number goes on counting."""
-        return await self._touch(db, _RETRY, job_id, owner)
+        values = {**_of(job_id, owner), "payload": payload_json}
+        return (await execute(db, _RETRY, values)).first() is not None
 
-    async def _touch(self, db: Executor, clause: Any, job_id: UUID, owner: Owner) -> bool:
-        values = {"id": job_id, "tenant": owner.tenant_id, "owner": owner.user_id}
-        return (await execute(db, clause, values)).first() is not None
+    async def _touch(self, db: Executor, clause: TextClause, job_id: UUID, owner: Owner) -> bool:
+        return (await execute(db, clause, _of(job_id, owner))).first() is not None
+
+
+def matching(owner: Owner, wanted: JobFilter) -> list[ColumnElement[bool]]:
+    """The conditions of a filter on the owner's jobs."""
+    conditions = [Job.tenant_id == owner.tenant_id, Job.owner_id == owner.user_id]
+    if wanted.status:
+        conditions.append(Job.status.in_([str(status) for status in wanted.status]))
+    if wanted.kind is not None:
+        conditions.append(Job.kind == wanted.kind)
+    if wanted.queue is not None:
+        conditions.append(Job.queue == wanted.queue)
+    if wanted.tag is not None:
+        conditions.append(Job.tags.contains([wanted.tag]))
+    if wanted.batch_id is not None:
+        conditions.append(Job.batch_id == wanted.batch_id)
+    if wanted.before_id is not None:
+        conditions.append(Job.id < wanted.before_id)
+    return conditions
+
+
+def _of(job_id: UUID, owner: Owner) -> dict[str, UUID]:
+    return {"id": job_id, "tenant": owner.tenant_id, "owner": owner.user_id}
 
 
 def _columns(jobs: Sequence[NewJob]) -> dict[str, list[Any]]:
@@ -212,6 +262,9 @@ def _columns(jobs: Sequence[NewJob]) -> dict[str, list[Any]]:
         "expires_ins": [j.expires_in for j in jobs],
         "request_ids": [j.request_id for j in jobs],
         "tags": [to_json(j.tags).decode() for j in jobs],
+        "batch_ids": [j.batch_id for j in jobs],
+        "custom_ids": [j.custom_id for j in jobs],
+        "pending_afters": [j.pending_after for j in jobs],
         "limits": [to_json(j.limits).decode() if j.limits else None for j in jobs],
         "metadata": [None if j.metadata is None else to_json(j.metadata).decode() for j in jobs],
     }
@@ -235,5 +288,10 @@ def _row(job: NewJob, stamps: Any) -> Job:
         request_id=job.request_id,
         tags=list(job.tags),
         annotations=job.metadata,
+        batch_id=job.batch_id,
+        custom_id=job.custom_id,
+        pending_after=job.pending_after,
+        has_dependants=False,
+        is_result_apart=False,
         **stamps,
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import CursorResult, TextClause, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL, TIMESTAMP
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.types import Integer, Text, TypeEngine
 
@@ -20,6 +21,12 @@ INTERVALS = ARRAY(INTERVAL)
 def statement(sql: str, **types: TypeEngine[Any]) -> TextClause:
     """A prepared piece of SQL whose named parameters have the given types."""
     return text(sql).bindparams(*(bindparam(name, type_=type_) for name, type_ in types.items()))
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """PostgreSQL's five-letter code of what went wrong, when it said so."""
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    return state
 
 
 async def execute(db: Executor, clause: TextClause, values: Mapping[str, Any]) -> CursorResult[Any]:

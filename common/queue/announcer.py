@@ -1,0 +1,95 @@
+"""Telling Redis what PostgreSQL has committed, within 250 ms; what fails here is mended by the dispatcher."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from arq.connections import ArqRedis
+from loguru import logger
+from redis import RedisError
+
+from common.database.model import Job
+from common.events import EventLog, EventType, NewEvent
+from common.queue.group_commit import GroupCommit
+from common.queue.hints import Hint, HintQueue
+from common.redis import RedisKeys, run_scripts
+
+_LIMIT = 0.25
+_BATCH = 500
+
+
+class Announcer:
+    """Publishes events and hints. Nothing here raises: Redis being away is no error."""
+
+    def __init__(self, hints: HintQueue, events: EventLog, redis: ArqRedis, keys: RedisKeys) -> None:
+        self._hints = hints
+        self._events = events
+        self._redis = redis
+        self._keys = keys
+        self._announcements = GroupCommit(self._announce, max_size=_BATCH)
+
+    async def announce(self, job: Job) -> None:
+        """Say that a job is queued, and let a worker look at it if it may start."""
+        await self._announcements.submit(job)
+
+    async def announce_many(self, jobs: Sequence[Job]) -> None:
+        """As `announce`, in few round trips."""
+        for start in range(0, len(jobs), _BATCH):
+            await self._announce(jobs[start : start + _BATCH])
+
+    async def hint(self, hints: Sequence[Hint]) -> None:
+        """Let workers look at jobs that they may have passed over while the rows were locked."""
+        if not hints:
+            return
+        try:
+            async with asyncio.timeout(_LIMIT):
+                await self._hints.enqueue(hints)
+        except (RedisError, OSError, TimeoutError):
+            logger.debug("Redis is away; jobs wait for the dispatcher")
+
+    async def cancelled(self, jobs: Sequence[Job]) -> None:
+        """Say that queued jobs were cancelled."""
+        if jobs:
+            await self._append([_event(job, EventType.CANCELLED, {"error": job.error}) for job in jobs])
+
+    async def cancelling(self, jobs: Sequence[Job]) -> None:
+        """Tell the workers of running jobs to stop them."""
+        if not jobs:
+            return
+        try:
+            async with asyncio.timeout(_LIMIT):
+                pipe = self._redis.pipeline(transaction=False)
+                for job in jobs:
+                    pipe.publish(self._keys.control_channel(job.lease_owner or ""), str(job.id))
+                await pipe.execute()
+        except (RedisError, OSError, TimeoutError):
+            logger.warning("Redis is away; the worker learns of the cancel with its next heartbeat")
+        else:
+            await self._append([_event(job, EventType.CANCELLING, {}) for job in jobs])
+
+    async def _announce(self, jobs: Sequence[Job]) -> Sequence[None]:
+        hints = [_hint(job) for job in jobs if job.pending_after == 0]
+        queued = [_event(job, EventType.QUEUED, {"kind": job.kind, "run_at": job.run_at}) for job in jobs]
+        calls = [self._events.appending(queued)] + ([self._hints.enqueuing(hints)] if hints else [])
+        try:
+            async with asyncio.timeout(_LIMIT):
+                await run_scripts(self._redis, *calls)
+        except (RedisError, OSError, TimeoutError) as error:
+            logger.warning("Redis is away; jobs wait for the dispatcher: {}", type(error).__name__)
+        return [None] * len(jobs)
+
+    async def _append(self, events: Sequence[NewEvent]) -> None:
+        try:
+            async with asyncio.timeout(_LIMIT):
+                await self._events.append(events)
+        except (RedisError, OSError, TimeoutError):
+            logger.warning("Redis is away; events were not published: count={}", len(events))
+
+
+def _hint(job: Job) -> Hint:
+    due = job.run_at if job.run_at > job.updated_at else None
+    return Hint(job.id, job.owner_id, job.kind, job.queue, job.priority, due, job.dispatch_no)
+
+
+def _event(job: Job, event_type: EventType, data: dict[str, Any]) -> NewEvent:
+    return NewEvent(job.id, job.owner_id, event_type, job.attempt, data)
