@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import os
 import signal
 from collections.abc import Sequence
 
