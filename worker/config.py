@@ -42,6 +42,7 @@ class WorkerSettings(CommonSettings):
     worker_poll_interval: Duration = Field(timedelta(seconds=1), gt=timedelta(0))
     hint_redelivery: Duration = Field(timedelta(seconds=5), gt=timedelta(0))
     max_crashes: int = Field(3, ge=1)
+    purge_interval: Duration = Field(timedelta(seconds=10), gt=timedelta(0))
     warm_up: bool = True
 
     openai_api_key: OptionalKey = None
