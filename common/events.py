@@ -133,14 +133,18 @@ class EventPage:
 # [stream, attempt, mark (1: the job ended; 2: an ended job is queued again; 3: the attempt ended, the job goes on),
 # head, tail]. Returns the number given to each event, 0 where it was refused.
 _APPEND = Script("""
-local numbers, batch = {}, {}
+local numbers, batch, tails = {}, {}, {}
 for i, event in ipairs(cjson.decode(ARGV[5])) do
   local stream, attempt, mark, head, tail = unpack(event)
   local seq, epoch, open = 0, ARGV[1], true
-  local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+  local last = tails[stream]
+  if not last then
+    local entry = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+    last = entry and {tonumber(string.match(entry[1], '^(%d+)')), entry[2][2], tonumber(entry[2][4]), entry[2][6]}
+  end
   if last then
-    seq, epoch = tonumber(string.match(last[1], '^(%d+)')), last[2][2]
-    local before, state = tonumber(last[2][4]), last[2][6]
+    local before, state = last[3], last[4]
+    seq, epoch = last[1], last[2]
     open = attempt > before or (attempt == before and
            (mark == 2 or (state ~= '1' and (state ~= '3' or mark == 1))))
   end
@@ -148,7 +152,8 @@ for i, event in ipairs(cjson.decode(ARGV[5])) do
     seq = seq + 1
     local json = head .. epoch .. '","seq":' .. seq .. tail
     redis.call('XADD', stream, 'MAXLEN', '~', ARGV[2], seq .. '-0', 'e', epoch, 'a', attempt, 't', mark, 'j', json)
-    redis.call('EXPIRE', stream, mark == 1 and ARGV[3] or ARGV[4])
+    tails[stream] = {seq, epoch, attempt, tostring(mark)}
+    if seq == 1 or mark == 1 or mark == 2 then redis.call('EXPIRE', stream, mark == 1 and ARGV[3] or ARGV[4]) end
     batch[#batch + 1] = json
     numbers[i] = seq
   else

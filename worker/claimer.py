@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from common.database.outage import DATABASE_ERRORS
 from common.queue.hints import HintQueue, TakenHint
 from common.repository.attempt import AttemptRepository, ClaimedJob
+from common.repository.limit import LimitRepository
 
 _BATCH = 200
 
@@ -23,6 +24,7 @@ class Claimer:
         self,
         engine: AsyncEngine,
         attempts: AttemptRepository,
+        limits: LimitRepository,
         hints: HintQueue,
         queues: Sequence[str],
         *,
@@ -32,6 +34,7 @@ class Claimer:
         self._engine = engine
         self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._attempts = attempts
+        self._limits = limits
         self._hints = hints
         self._queues = list(queues)
         self._redelivery = redelivery
@@ -70,7 +73,7 @@ class Claimer:
         async with self._autocommit.connect() as db:
             jobs = await self._attempts.claim(db, worker_id, ids)
             left = set(ids) - {job.id for job in jobs}
-            limited = await self._attempts.find_limited(db, ids=list(left)) if left else {}
+            limited = await self._limits.find(db, ids=list(left)) if left else {}
         jobs += await self._claim_limited(worker_id, limited)
         self._settled += taken
         return jobs
@@ -79,15 +82,16 @@ class Claimer:
         async with self._autocommit.connect() as db:
             jobs = await self._attempts.claim_next(db, worker_id, self._queues, limit)
             if len(jobs) == limit:
+                self._next_poll = 0.0  # there is more
                 return jobs
-            limited = await self._attempts.find_limited(db, queues=self._queues, limit=limit - len(jobs))
+            limited = await self._limits.find(db, queues=self._queues, limit=limit - len(jobs))
         return jobs + await self._claim_limited(worker_id, limited)
 
     async def _claim_limited(self, worker_id: UUID, candidates: Mapping[UUID, Sequence[str]]) -> list[ClaimedJob]:
         if not candidates:
             return []
         async with self._engine.begin() as db:
-            return await self._attempts.claim_limited(db, worker_id, candidates)
+            return await self._limits.claim(db, worker_id, candidates)
 
     def _warn(self, message: str, error: Exception) -> None:
         if monotonic() - self._warned_at > 10:

@@ -4,13 +4,17 @@ from dependency_injector import providers
 
 from common.container import CommonContainer
 from common.repository.attempt import AttemptRepository
+from common.repository.limit import LimitRepository
+from common.repository.retention import RetentionRepository
 from common.repository.upkeep import UpkeepRepository
 from common.repository.worker import WorkerRepository
 from worker.claimer import Claimer
+from worker.dependants import Dependants
 from worker.engine import Engine
 from worker.event_writer import EventWriter
 from worker.finisher import Finisher
 from worker.ports import WorkerPorts
+from worker.purger import Purger
 from worker.reconciler import Reconciler
 from worker.runner import Runner
 from worker.signals import SignalListener
@@ -23,11 +27,32 @@ class WorkerContainer(CommonContainer):
         AttemptRepository, result_inline_bytes=CommonContainer.settings.provided.result_inline_bytes
     )
     workers = providers.Singleton(WorkerRepository)
+    limits = providers.Singleton(LimitRepository)
     upkeep = providers.Singleton(UpkeepRepository)
     ports = providers.Singleton(WorkerPorts, CommonContainer.settings)
     event_writer = providers.Singleton(EventWriter, CommonContainer.events)
+    dependants = providers.Singleton(
+        Dependants,
+        CommonContainer.sessions,
+        CommonContainer.job_dependencies,
+        CommonContainer.hints,
+        event_writer.provided.put,
+    )
+    purger = providers.Singleton(
+        Purger,
+        CommonContainer.sessions,
+        providers.Singleton(RetentionRepository),
+        CommonContainer.catalog,
+        CommonContainer.settings,
+    )
     finisher = providers.Singleton(
-        Finisher, CommonContainer.engine, attempts, CommonContainer.hints, event_writer.provided.put
+        Finisher,
+        CommonContainer.engine,
+        attempts,
+        limits,
+        CommonContainer.hints,
+        event_writer.provided.put,
+        dependants,
     )
     runner = providers.Singleton(
         Runner,
@@ -40,6 +65,7 @@ class WorkerContainer(CommonContainer):
         Claimer,
         CommonContainer.engine,
         attempts,
+        limits,
         CommonContainer.hints,
         CommonContainer.settings.provided.worker_queues,
         redelivery=CommonContainer.settings.provided.hint_redelivery,
@@ -66,6 +92,8 @@ class WorkerContainer(CommonContainer):
         CommonContainer.lock,
         CommonContainer.hints,
         event_writer,
+        dependants,
+        purger,
         max_crashes=CommonContainer.settings.provided.max_crashes,
         lease=CommonContainer.settings.provided.lease_duration,
     )

@@ -15,6 +15,7 @@ from redis import RedisError
 from common.database.outage import DATABASE_ERRORS
 from common.events import EventType, NewEvent
 from common.queue.catalog import Catalog
+from common.queue.status import JobStatus
 from common.redis import RedisKeys
 from common.repository.attempt import AttemptRepository, ClaimedJob, Verdict
 from common.repository.worker import Heartbeat
@@ -179,7 +180,10 @@ class Engine(Worker):
                 await self._report(self._runner.progress.take_one(job.id))
                 if verdict is not None:
                     await self._finisher.finish(worker_id, job, verdict)
-                    logger.info("Attempt ended: outcome={} seconds={:.3f}", verdict.outcome, monotonic() - started)
+                    level = "DEBUG" if verdict.status is JobStatus.SUCCEEDED else "INFO"
+                    logger.log(
+                        level, "Attempt ended: outcome={} seconds={:.3f}", verdict.outcome, monotonic() - started
+                    )
                 self.jobs_complete += 1
             except Exception:
                 logger.exception("The attempt could not be finished; the job goes back to its queue")

@@ -16,7 +16,9 @@ from common.queue.group_commit import GroupCommit
 from common.queue.hints import Hint, HintQueue
 from common.queue.status import ErrorCode, JobStatus
 from common.repository.attempt import AttemptRepository, ClaimedJob, Ended, Verdict
+from common.repository.limit import LimitRepository
 from worker import verdicts
+from worker.dependants import Dependants
 
 _STORES_AWAY: tuple[type[Exception], ...] = (RedisError, *DATABASE_ERRORS)
 _INLINE_RESULT = 32 * 1024
@@ -35,13 +37,17 @@ class Finisher:
         self,
         engine: AsyncEngine,
         attempts: AttemptRepository,
+        limits: LimitRepository,
         hints: HintQueue,
         put: Callable[[NewEvent], None],
+        dependants: Dependants,
     ) -> None:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._attempts = attempts
+        self._limits = limits
         self._hints = hints
         self._put = put
+        self._dependants = dependants
         self._writes = GroupCommit(self._write)
         self.stale_writes = 0
 
@@ -67,14 +73,23 @@ class Finisher:
             logger.warning("Outdated attempt; its end was refused")
             return
         await self._tell(job, accepted, ended)
+        if ended.frees_others:
+            await self._free_others(job.id)
         if job.limit_keys:
             await self._wake_next(job.limit_keys)
+
+    async def _free_others(self, job_id: UUID) -> None:
+        """Account the end to the jobs that wait for it; what fails here the reconciler sweeps."""
+        try:
+            await self._dependants.resolve([job_id])
+        except DATABASE_ERRORS as error:
+            logger.debug("The jobs that wait for this one are left to the reconciler: {}", type(error).__name__)
 
     async def _wake_next(self, limit_keys: Sequence[str]) -> None:
         """Somebody else may run now; without Redis or PostgreSQL the dispatcher finds it later."""
         try:
             async with self.connect() as db:
-                due = await self._attempts.next_for_limits(db, limit_keys)
+                due = await self._limits.next_in_line(db, limit_keys)
             await self._hints.enqueue(
                 [Hint(job.id, job.owner_id, job.kind, job.queue, job.priority, None, job.dispatch_no) for job in due]
             )

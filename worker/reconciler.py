@@ -17,9 +17,12 @@ from common.lock import RedisLock
 from common.queue.hints import Hint, HintQueue
 from common.queue.status import JobStatus
 from common.redis import RedisKeys
+from common.repository.attempt import DueJob
 from common.repository.upkeep import MovedJob, UpkeepRepository
+from worker.dependants import Dependants
 from worker.event_writer import EventWriter
 from worker.lease import LeaseKeeper
+from worker.purger import Purger
 
 _LOCK = "reconciler"
 _LOCK_SECONDS = 5.0
@@ -45,6 +48,8 @@ class Reconciler:
         lock: RedisLock,
         hints: HintQueue,
         events: EventWriter,
+        dependants: Dependants,
+        purger: Purger,
         *,
         max_crashes: int,
         lease: timedelta,
@@ -56,6 +61,8 @@ class Reconciler:
         self._lock = lock
         self._hints = hints
         self._events = events
+        self._dependants = dependants
+        self._purger = purger
         self._max_crashes = max_crashes
         self._grace = lease.total_seconds()
         self._silent_until = 0.0
@@ -93,7 +100,9 @@ class Reconciler:
         for job in moved:
             self._tell(job)
         await self._publish([_hint(job) for job in reaped if job.status is JobStatus.QUEUED])
+        await self._dependants.sweep()
         await self._dispatch()
+        await self._purger.tick()
 
     async def _check_broker(self) -> None:
         """A missing epoch means that Redis lost its memory: every waiting row is dispatched again."""
@@ -112,27 +121,28 @@ class Reconciler:
                 logger.warning("Redis was empty; waiting jobs are dispatched again: count={}", count)
 
     async def _dispatch(self) -> None:
-        """Publish first, mark second: the failure mode is a double hint."""
-        while True:
+        """Write the hints that are missing. Publish first, mark second: the failure mode is a double hint.
+
+        One batch a tick while nothing is missing, so that a long backlog costs little; a lost Redis is refilled at
+        once.
+        """
+        is_missing = True
+        while is_missing:
             async with self._sessions.begin() as db:
                 due = await self._upkeep.lock_due(db, limit=_BATCH)
-                if not due:
+                added = await self._publish([_due_hint(job) for job in due])
+                if added is None:
                     return
-                hints = [
-                    Hint(job.id, job.owner_id, job.kind, job.queue, job.priority, None, job.dispatch_no) for job in due
-                ]
-                if not await self._publish(hints):
-                    return
-                await self._upkeep.mark_dispatched(db, [job.id for job in due])
+                if due:
+                    await self._upkeep.mark_dispatched(db, {job.id: new for job, new in zip(due, added, strict=True)})
+            is_missing = len(due) == _BATCH and any(added)
 
-    async def _publish(self, hints: list[Hint]) -> bool:
+    async def _publish(self, hints: list[Hint]) -> list[bool] | None:
         try:
-            if hints:
-                await self._hints.enqueue(hints)
-            return True
+            return await self._hints.enqueue(hints)
         except (RedisError, OSError, TimeoutError) as error:
             self._warn("Redis is away; workers claim from PostgreSQL: {}", error)
-            return False
+            return None
 
     def _tell(self, job: MovedJob) -> None:
         is_queued = job.status is JobStatus.QUEUED
@@ -144,6 +154,10 @@ class Reconciler:
         if monotonic() >= self._silent_until:
             self._silent_until = monotonic() + 10
             logger.warning(message, type(error).__name__)
+
+
+def _due_hint(job: DueJob) -> Hint:
+    return Hint(job.id, job.owner_id, job.kind, job.queue, job.priority, None, job.dispatch_no)
 
 
 def _hint(job: MovedJob) -> Hint:

@@ -21,13 +21,14 @@ _PLACES_PER_PRIORITY = 10
 # A queue is served by start tags (start-time fair queueing, Goyal, Vin and Cheng 1996): each owner's hints are
 # numbered on from that owner's last one or from what is served now, so a long backlog delays nobody else.
 # KEYS, per queue: queue, later, lanes, clock. ARGV: body ttl in ms, wake channels, and the hints as one JSON list of
-# [queue index, id, body key, body, owner, places ahead, due in ms (0: now)]. Returns nothing.
+# [queue index, id, body key, body, owner, places ahead, due in ms (0: now)]. Returns which were not waiting already.
 _ENQUEUE = Script("""
-local woken = {}
-for _, hint in ipairs(cjson.decode(ARGV[#ARGV])) do
+local woken, added = {}, {}
+for i, hint in ipairs(cjson.decode(ARGV[#ARGV])) do
   local index, id, body_key, body, owner, ahead, due = unpack(hint)
   local queue, later, lanes, clock = unpack(KEYS, index * 4 + 1, index * 4 + 4)
   redis.call('SET', body_key, body, 'PX', ARGV[1])
+  added[i] = 1
   if due > 0 then
     redis.call('ZADD', later, due, id)
   elseif not redis.call('ZSCORE', queue, id) then
@@ -37,9 +38,12 @@ for _, hint in ipairs(cjson.decode(ARGV[#ARGV])) do
     redis.call('ZADD', queue, tag - ahead, id)
     redis.call('ZREM', later, id)
     woken[ARGV[index + 2]] = true
+  else
+    added[i] = 0
   end
 end
 for channel in pairs(woken) do redis.call('PUBLISH', channel, '1') end
+return added
 """)
 
 # KEYS: later of each queue. ARGV: the settled hints as one JSON list of [queue index, id, body key].
@@ -127,10 +131,15 @@ class HintQueue:
         self._redis = redis
         self._keys = keys
 
-    async def enqueue(self, hints: Sequence[Hint]) -> None:
-        """Write hints and wake the workers of their queues, in one round trip. A hint already waiting stays put."""
-        if hints:
-            await run_scripts(self._redis, self.enqueuing(hints))
+    async def enqueue(self, hints: Sequence[Hint]) -> list[bool]:
+        """Write hints and wake the workers of their queues, in one round trip.
+
+        A hint that waits already stays where it is, and its answer is False.
+        """
+        if not hints:
+            return []
+        [added] = await run_scripts(self._redis, self.enqueuing(hints))
+        return [bool(flag) for flag in added]
 
     def enqueuing(self, hints: Sequence[Hint]) -> ScriptCall:
         """The call behind `enqueue`, for a caller that sends more in the same round trip."""

@@ -1,6 +1,6 @@
 """Queries about jobs from the worker's side: claim, report, finish. Every write names the attempt: the fence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -70,88 +70,46 @@ _CLAIMED = """
     jobs.id, tenant_id, owner_id, kind, queue, priority, payload::text AS payload, attempt, failures, crashes,
     max_attempts, timeout, run_at, started_at, request_id, limit_keys
 """
-_STARTABLE = """
+STARTABLE = """
     status = 'queued' AND pending_after = 0 AND run_at <= clock_timestamp() AND cancel_requested_at IS NULL
     AND (expires_at IS NULL OR expires_at > clock_timestamp())
     AND NOT EXISTS (SELECT FROM queues WHERE queues.name = jobs.queue AND is_paused)
 """
-_CLAIM = f"""
-    UPDATE jobs SET status = 'running', attempt = jobs.attempt + 1, lease_owner = :worker, waiting = NULL,
-                    started_at = clock_timestamp(), updated_at = clock_timestamp()
-    FROM (
-        SELECT id FROM jobs
-        WHERE {{which}} AND {_STARTABLE}
-          AND EXISTS (SELECT FROM workers WHERE workers.id = :worker AND stopped_at IS NULL AND NOT is_draining
-                                            AND lease_expires_at > clock_timestamp())
-        {{order}}
-        FOR UPDATE SKIP LOCKED
-    ) AS due
-    WHERE jobs.id = due.id
-    RETURNING {_CLAIMED}
-"""
 
-_CLAIM_HINTED = statement(
-    _CLAIM.format(which="id = ANY(:ids) AND limit_keys IS NULL", order=""), worker=Uuid(), ids=UUIDS
-)
-_CLAIM_NEXT = statement(
-    _CLAIM.format(which="queue = ANY(:queues) AND limit_keys IS NULL", order="ORDER BY rank_at LIMIT :limit"),
-    worker=Uuid(),
-    queues=TEXTS,
-)
+
+def claim_sql(which: str) -> str:
+    """The claim of the startable rows that `which` names: attempt raised, lease set, whole jobs returned."""
+    return f"""
+        UPDATE jobs SET status = 'running', attempt = jobs.attempt + 1, lease_owner = :worker, waiting = NULL,
+                        started_at = clock_timestamp(), updated_at = clock_timestamp()
+        FROM (
+            SELECT id FROM jobs
+            WHERE {which} AND {STARTABLE}
+              AND EXISTS (SELECT FROM workers WHERE workers.id = :worker AND stopped_at IS NULL AND NOT is_draining
+                                                AND lease_expires_at > clock_timestamp())
+            FOR UPDATE SKIP LOCKED
+        ) AS due
+        WHERE jobs.id = due.id
+        RETURNING {_CLAIMED}
+    """
+
+
+_CLAIM_HINTED = statement(claim_sql("id = ANY(:ids) AND limit_keys IS NULL"), worker=Uuid(), ids=UUIDS)
+# The head of each queue by its index, then the best of these: sorting a whole backlog would cost with its depth.
+_HEADS = """
+    id IN (SELECT head.id FROM unnest(:queues) AS wanted(name) CROSS JOIN LATERAL (
+               SELECT id, rank_at FROM jobs
+               WHERE queue = wanted.name AND status = 'queued' AND limit_keys IS NULL AND pending_after = 0
+                 AND run_at <= clock_timestamp()
+               ORDER BY rank_at LIMIT :limit FOR UPDATE SKIP LOCKED) AS head
+           ORDER BY head.rank_at LIMIT :limit)
+"""
+_CLAIM_NEXT = statement(claim_sql(_HEADS), worker=Uuid(), queues=TEXTS)
 
 _HELD = statement(
     f"SELECT {_CLAIMED} FROM jobs WHERE lease_owner = :worker AND status = 'running' AND id <> ALL(:known)",
     worker=Uuid(),
     known=UUIDS,
-)
-
-_LIMITED = statement(
-    f"SELECT id, limit_keys FROM jobs WHERE id = ANY(:ids) AND limit_keys IS NOT NULL AND {_STARTABLE}", ids=UUIDS
-)
-_LIMITED_NEXT = statement(
-    f"""
-    SELECT id, limit_keys FROM jobs WHERE queue = ANY(:queues) AND limit_keys IS NOT NULL AND {_STARTABLE}
-    ORDER BY rank_at LIMIT :limit
-    """,
-    queues=TEXTS,
-)
-# One claim at a time for each limited key; the order of the locks rules out deadlocks.
-_LOCK_LIMITS = statement(
-    """
-    SELECT pg_advisory_xact_lock(hashtextextended(key, 0))
-    FROM (SELECT DISTINCT key FROM unnest(:keys) AS given(key) ORDER BY key) AS ordered
-    """,
-    keys=TEXTS,
-)
-_WITHIN_LIMITS = """
-    id = ANY(:ids) AND id NOT IN (
-        SELECT ranked.id FROM (
-            SELECT jobs.id, cap.key, cap.value, row_number() OVER (PARTITION BY cap.key ORDER BY jobs.rank_at) AS place
-            FROM jobs CROSS JOIN LATERAL unnest(limit_keys, limit_values) AS cap(key, value)
-            WHERE jobs.id = ANY(:ids)
-        ) AS ranked
-        WHERE ranked.place + (SELECT count(*) FROM jobs AS other WHERE other.status = 'running'
-                              AND other.limit_keys @> ARRAY[ranked.key]) > ranked.value
-    )
-"""
-_CLAIM_LIMITED = statement(_CLAIM.format(which=_WITHIN_LIMITS, order=""), worker=Uuid(), ids=UUIDS)
-_NOTE_LIMITED = statement(
-    """
-    UPDATE jobs SET waiting = 'concurrency', next_dispatch_at = clock_timestamp() + interval '30 seconds'
-    WHERE id = ANY(:ids) AND status = 'queued'
-    """,
-    ids=UUIDS,
-)
-_NEXT_FOR_LIMITS = statement(
-    """
-    SELECT DISTINCT next.* FROM unnest(:keys) AS freed(key) CROSS JOIN LATERAL (
-        SELECT id, owner_id, kind, queue, priority, dispatch_no FROM jobs
-        WHERE status = 'queued' AND pending_after = 0 AND limit_keys @> ARRAY[freed.key]
-          AND run_at <= clock_timestamp()
-        ORDER BY rank_at LIMIT 1
-    ) AS next
-    """,
-    keys=TEXTS,
 )
 
 # A job whose cancel was requested can only end as cancelled, and only such a job can.
@@ -268,35 +226,6 @@ class AttemptRepository:
         """The running jobs of this worker but for those that it knows of."""
         result = await execute(db, _HELD, {"worker": worker_id, "known": list(except_for)})
         return [ClaimedJob(**row) for row in result.mappings()]
-
-    async def find_limited(
-        self, db: Executor, *, ids: Sequence[UUID] = (), queues: Sequence[str] = (), limit: int = 0
-    ) -> dict[UUID, list[str]]:
-        """Startable jobs with concurrency limits, among `ids` or at the head of `queues`, and their keys."""
-        if ids:
-            rows = await execute(db, _LIMITED, {"ids": list(ids)})
-        else:
-            rows = await execute(db, _LIMITED_NEXT, {"queues": list(queues), "limit": limit})
-        return {row.id: row.limit_keys for row in rows}
-
-    async def claim_limited(
-        self, db: Executor, worker_id: UUID, candidates: Mapping[UUID, Sequence[str]]
-    ) -> list[ClaimedJob]:
-        """Those candidates that no limit holds back; the others are marked as waiting for it.
-
-        Needs a transaction: it locks the limits' keys until the claim commits.
-        """
-        await execute(db, _LOCK_LIMITS, {"keys": [key for keys in candidates.values() for key in keys]})
-        result = await execute(db, _CLAIM_LIMITED, {"worker": worker_id, "ids": list(candidates)})
-        jobs = [ClaimedJob(**row) for row in result.mappings()]
-        held = set(candidates) - {job.id for job in jobs}
-        if held:
-            await execute(db, _NOTE_LIMITED, {"ids": list(held)})
-        return jobs
-
-    async def next_for_limits(self, db: Executor, keys: Sequence[str]) -> list[DueJob]:
-        """The job that waits first for each of these limits, now that one of its holders has ended."""
-        return [DueJob(**row) for row in (await execute(db, _NEXT_FOR_LIMITS, {"keys": list(keys)})).mappings()]
 
     async def finish(self, db: Executor, worker_id: UUID, verdicts: Sequence[Verdict]) -> dict[UUID, Ended]:
         """Write the ends of attempts in one statement; what is missing in the answer was refused."""

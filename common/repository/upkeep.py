@@ -1,9 +1,12 @@
 """Queries of the reconciler: dead leases, lost hints, expiry. Each is safe when several processes run it at once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from sqlalchemy import ARRAY, Boolean
 
 from common.queue.status import JobStatus
 from common.repository.attempt import DueJob
@@ -97,11 +100,13 @@ _DUE = statement(
 _DISPATCHED = statement(
     """
     UPDATE jobs SET dispatch_no = dispatch_no + 1,
-                    next_dispatch_at = clock_timestamp()
-                        + least(interval '30 seconds' * power(2, least(dispatch_no, 6)), interval '5 minutes')
-    WHERE id = ANY(:ids)
+                    next_dispatch_at = clock_timestamp() + CASE WHEN v.was_missing
+                        THEN least(interval '30 seconds' * power(2, least(dispatch_no, 6)), interval '5 minutes')
+                        ELSE interval '5 minutes' END
+    FROM unnest(:ids, :missing) AS v(id, was_missing) WHERE jobs.id = v.id
     """,
     ids=UUIDS,
+    missing=ARRAY(Boolean),
 )
 
 _DISPATCH_ALL = statement(
@@ -134,9 +139,10 @@ class UpkeepRepository:
         """Waiting jobs that want a hint, locked until the transaction ends. Publish, then `mark_dispatched`."""
         return [DueJob(**row) for row in (await execute(db, _DUE, {"limit": limit})).mappings()]
 
-    async def mark_dispatched(self, db: Executor, ids: list[UUID]) -> None:
-        """Put off the next look at these rows: 30 s, doubled each time up to 5 min."""
-        await execute(db, _DISPATCHED, {"ids": ids})
+    async def mark_dispatched(self, db: Executor, was_missing: Mapping[UUID, bool]) -> None:
+        """Put off the next look: 5 min where the hint was waiting already, else 30 s, doubled each time up to 5 min."""
+        values = {"ids": list(was_missing), "missing": list(was_missing.values())}
+        await execute(db, _DISPATCHED, values)
 
     async def dispatch_all(self, db: Executor) -> int:
         """Make every waiting row due for dispatch, because Redis lost its memory. The number of rows."""
