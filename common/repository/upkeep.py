@@ -41,12 +41,14 @@ _END_EXPIRED_LEASES = statement(
     """
 )
 
-# A crash uses its own budget. A requested cancel wins over another run.
+# A crash uses its own budget. A requested cancel wins over another run. Whatever has one crash left runs one at a
+# time from then on, under a limit of its own, so that the poison is told from those that merely died beside it.
 _REAP = statement(
     f"""
     WITH orphan AS (
-        SELECT id AS job_id, lease_owner AS worker_id FROM jobs
-        WHERE status = 'running'
+        SELECT id AS job_id, lease_owner AS worker_id,
+               crashes + 2 = :max_crashes AND 'crashed' <> ALL(coalesce(limit_keys, '{{}}')) AS has_one_left
+        FROM jobs WHERE status = 'running'
           AND NOT EXISTS (SELECT FROM workers WHERE workers.id = jobs.lease_owner AND stopped_at IS NULL)
         ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
     ), moved AS (
@@ -60,6 +62,8 @@ _REAP = statement(
                               format('its worker died %s times while running it', crashes + 1)) END,
             finished_at = CASE WHEN cancel_requested_at IS NOT NULL OR crashes + 1 >= :max_crashes
                                THEN clock_timestamp() END,
+            limit_keys = CASE WHEN has_one_left THEN array_append(limit_keys, 'crashed') ELSE limit_keys END,
+            limit_values = CASE WHEN has_one_left THEN array_append(limit_values, 1) ELSE limit_values END,
             crashes = crashes + 1, lease_owner = NULL, updated_at = clock_timestamp(), waiting = NULL,
             run_at = clock_timestamp() + crashes * interval '1 second',
             rank_at = clock_timestamp() + crashes * interval '1 second' - priority * interval '1 minute',
