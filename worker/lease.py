@@ -18,7 +18,8 @@ from common.database.session import create_engine
 from common.ids import new_id
 from common.repository.worker import Heartbeat, Incarnation, WorkerRepository
 
-_MARGIN = 2.0
+_LONGEST_MARGIN = 2.0
+_MARGIN_SHARE = 2 / 15
 _RETRY = 0.5
 
 
@@ -132,7 +133,8 @@ class LeaseKeeper:
         if sent - self._last_sent > 2 * self._interval:
             self._healthy_since = sent
         self._last_sent = sent
-        self._valid_until = sent + self._lease.total_seconds() - _MARGIN
+        lease = self._lease.total_seconds()
+        self._valid_until = sent + lease - min(_LONGEST_MARGIN, lease * _MARGIN_SHARE)
 
     async def _end(self, engine: AsyncEngine) -> None:
         try:
