@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -45,10 +46,8 @@ class WorkerProcess:
         if self._process is None:
             return
         self._signal(signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             await asyncio.to_thread(self._process.wait, 8)
-        except subprocess.TimeoutExpired:
-            pass
         self.kill()
 
     @property

@@ -58,7 +58,9 @@ class Servers:
         async with Redis.from_url(self.redis_url) as redis:
             stats = await redis.info("commandstats")
         own = ("info", "config", "client", "hello", "select", "auth")
-        names = {name: facts for name, facts in stats.items() if name.removeprefix("cmdstat_").partition("|")[0] not in own}
+        names = {
+            name: facts for name, facts in stats.items() if name.removeprefix("cmdstat_").partition("|")[0] not in own
+        }
         return sum(facts["calls"] for facts in names.values())
 
 

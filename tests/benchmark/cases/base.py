@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.benchmark.peers.base import Peer
@@ -29,6 +29,9 @@ class Case(ABC):
     title: str
     figures: tuple[Figure, ...]
     time_limit = 120.0
+    most_runs = 100
+    engines: tuple[str, ...] = ()
+    """The engines that it is for; none named: all."""
 
     def __init__(self, scale: float = 1.0) -> None:
         self.scale = scale
@@ -42,8 +45,9 @@ class Case(ABC):
         return max(int(count * self.scale), floor)
 
 
-def worker_of(peer: Peer, concurrency: int) -> WorkerProcess:
+def worker_of(peer: Peer, wanted: int = 1000, *, waiting: bool = False) -> WorkerProcess:
     """The worker of a peer, not started yet."""
+    concurrency = peer.concurrency(wanted, waiting=waiting)
     environment = peer.environment(concurrency)
     return WorkerProcess(peer.command(concurrency), environment, peer.servers.folder)
 
@@ -65,3 +69,8 @@ async def first_start(peer: Peer, worker: WorkerProcess, *, number: int = 1) -> 
 
     await until(has_begun, worker)
     return read_marks(peer.servers.marks)[number - 1]
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which this share of `values` lies."""
+    return sorted(values)[min(int(len(values) * share), len(values) - 1)]

@@ -3,8 +3,6 @@
 from tests.benchmark.cases.base import Case, Figure, Figures, first_start, until, worker_of
 from tests.benchmark.peers.base import Peer
 
-_CONCURRENCY = 1000
-
 
 class Drain(Case):
     """From the first start of a job to the last stored result; the start of the worker is not counted."""
@@ -18,10 +16,10 @@ class Drain(Case):
     )
 
     async def run(self, peer: Peer) -> Figures:
-        count = self.scaled(1_000 if peer.slow else 10_000)
+        count = self.scaled(1_000 if peer.slow else 10_000, floor=500)
         await peer.submit_many("noop", count)
         commands = await peer.servers.redis_commands()
-        async with worker_of(peer, _CONCURRENCY) as worker:
+        async with worker_of(peer) as worker:
             started = await first_start(peer, worker)
             cpu = worker.cpu_seconds()
             ended = await until(lambda: peer.is_drained(count), worker)

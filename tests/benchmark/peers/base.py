@@ -1,10 +1,13 @@
 """What the cases ask of an engine. Each engine is one small file beside this one."""
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from tests.benchmark.servers import Servers
+
+CONCURRENCY = "LETUIN_BENCH_CONCURRENCY"
 
 
 class Peer(ABC):
@@ -26,16 +29,23 @@ class Peer(ABC):
 
     def environment(self, concurrency: int) -> Mapping[str, str]:
         """The worker's whole environment."""
-        return {**self.servers.environment(), "LETUIN_BENCH_CONCURRENCY": str(concurrency)}
+        return {**self.servers.environment(), CONCURRENCY: str(concurrency)}
 
+    def concurrency(self, wanted: int, *, waiting: bool) -> int:
+        """Jobs at a time: the best setting of this engine; `waiting` jobs need no CPU, so as many as `wanted`."""
+        return wanted
+
+    @abstractmethod
     async def open(self) -> None:
         """Connect the producer."""
 
     async def expect_results(self) -> None:
         """Get ready for `result`; called before the first job whose result is wanted."""
+        return
 
     async def close(self) -> None:
         """Give back what `open` took."""
+        return
 
     @abstractmethod
     async def submit(self, job: str, *args: float) -> Any:
@@ -52,3 +62,18 @@ class Peer(ABC):
     @abstractmethod
     async def is_drained(self, count: int) -> bool:
         """Whether all of `count` jobs have ended and their results are stored. Asked often: must be cheap."""
+
+    async def finished(self) -> int:
+        """How many jobs have ended. Only the engines of `Growth` are asked."""
+        raise NotImplementedError
+
+
+async def in_parallel(submit: Callable[[], Awaitable[Any]], count: int, *, at_a_time: int) -> None:
+    """Call `submit` `count` times with so many calls under way."""
+    left = iter(range(count))
+
+    async def produce() -> None:
+        for _ in left:
+            await submit()
+
+    await asyncio.gather(*(produce() for _ in range(min(count, at_a_time))))

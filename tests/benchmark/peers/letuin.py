@@ -19,7 +19,7 @@ from common.queue.catalog import Catalog
 from common.queue.definition import AnyJobKind
 from common.repository.job import Owner
 from tests.benchmark import kinds
-from tests.benchmark.peers.base import Peer
+from tests.benchmark.peers.base import Peer, in_parallel
 
 _IN_FLIGHT = 500
 _UNFINISHED = "SELECT EXISTS (SELECT FROM jobs WHERE status IN ('queued', 'running'))"
@@ -74,19 +74,17 @@ class Letuin(Peer):
         return await self._queue.submit(kind, payload, owner=self._owner)
 
     async def submit_many(self, job: str, count: int, *args: float) -> None:
-        left = iter(range(count))
-
-        async def produce() -> None:
-            for _ in left:
-                await self.submit(job, *args)
-
-        await asyncio.gather(*(produce() for _ in range(min(count, _IN_FLIGHT))))
+        await in_parallel(lambda: self.submit(job, *args), count, at_a_time=_IN_FLIGHT)
 
     async def result(self, handle: Job) -> Any:
-        return (await self._end_of(handle.id))["result"]
+        result = (await self._end_of(handle.id))["result"]
+        return result.get("at")
 
     async def is_drained(self, count: int) -> bool:
         return not await self._database.fetchval(_UNFINISHED)
+
+    async def finished(self) -> int:
+        return int(await self._database.fetchval("SELECT count(*) FROM attempts"))
 
     def _end_of(self, job_id: UUID) -> asyncio.Future[Any]:
         return self._ends.setdefault(job_id, asyncio.get_running_loop().create_future())
@@ -104,9 +102,9 @@ async def _stop(task: asyncio.Task[None]) -> None:
 
 
 class LetuinDefault(Letuin):
-    """The same with the worker's default concurrency of 20, where a case does not ask for more."""
+    """The same with the worker's default concurrency of 20, where a case does not ask for as many as it has."""
 
     name = "letuin-default"
 
-    def command(self, concurrency: int) -> Sequence[str]:
-        return super().command(concurrency if concurrency > 1000 else 20)
+    def concurrency(self, wanted: int, *, waiting: bool) -> int:
+        return wanted if waiting else 20

@@ -1,0 +1,48 @@
+"""Which engines and cases there are. An engine whose library is missing is left out, and named."""
+
+import importlib
+from importlib.metadata import PackageNotFoundError, version
+
+from tests.benchmark.cases.base import Case
+from tests.benchmark.cases.crash import Crash
+from tests.benchmark.cases.drain import Drain
+from tests.benchmark.cases.growth import Growth
+from tests.benchmark.cases.http import Http
+from tests.benchmark.cases.idle import Idle
+from tests.benchmark.cases.latency import Latency
+from tests.benchmark.cases.submit import SubmitMany, SubmitOne
+from tests.benchmark.cases.waiting import Waiting
+from tests.benchmark.peers.base import Peer
+
+CASES: tuple[type[Case], ...] = (SubmitOne, SubmitMany, Http, Drain, Latency, Waiting, Idle, Crash, Growth)
+ENGINES = {
+    "letuin": ("letuin", "Letuin"),
+    "letuin-default": ("letuin", "LetuinDefault"),
+    "arq": ("arq", "Arq"),
+    "arq-tuned": ("arq", "TunedArq"),
+    "saq": ("saq", "Saq"),
+    "taskiq-list": ("taskiq", "TaskiqList"),
+    "taskiq-stream": ("taskiq", "TaskiqStream"),
+    "dramatiq": ("dramatiq", "Dramatiq"),
+    "dramatiq-2p": ("dramatiq", "DramatiqTwo"),
+    "huey": ("huey", "Huey"),
+}
+_PACKAGES = ("letuin", "arq", "redis", "hiredis", "uvloop", "saq", "taskiq", "taskiq-redis", "dramatiq", "huey")
+
+
+def load_engine(name: str) -> type[Peer]:
+    """The engine of this name. Raises `ImportError` when its library is not installed."""
+    module, attribute = ENGINES[name]
+    engine: type[Peer] = getattr(importlib.import_module(f"tests.benchmark.peers.{module}"), attribute)
+    return engine
+
+
+def installed_versions() -> dict[str, str]:
+    """The versions of all libraries that are compared."""
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
