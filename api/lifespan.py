@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, TypedDict
 
 from loguru import logger
@@ -78,9 +78,11 @@ async def _request_log(container: ApiContainer) -> AsyncIterator[None]:
     if logs is None or writer is None:
         yield
         return
-    with closing(logs):
+    try:
         async with writer:
             yield
+    finally:
+        await logs.close()
 
 
 @asynccontextmanager

@@ -119,8 +119,7 @@ class RequestLogWriter:
     async def _write_batch(self) -> None:
         """Write the oldest entries. They leave the queue when MongoDB has answered. Raises `UnavailableError`."""
         if not self._is_prepared:
-            await self._logs.prepare()
-            self._is_prepared = True
+            await self._prepare()
         batch = tuple(islice(self._queue, self._batch_size))
         if not batch:
             return
@@ -129,6 +128,16 @@ class RequestLogWriter:
             self._queue.popleft()
         self._written += len(batch) - refused
         self._dropped += refused
+
+    async def _prepare(self) -> None:
+        try:
+            await self._logs.prepare()
+        except UnavailableError:
+            raise
+        except Exception as error:
+            # Unforeseen, but no reason to stop trying: requests are kept meanwhile.
+            raise UnavailableError("The request log cannot be prepared.") from error
+        self._is_prepared = True
 
     async def _insert(self, batch: tuple[RequestEntry, ...]) -> int:
         try:

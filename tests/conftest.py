@@ -9,7 +9,7 @@ import pytest
 
 from tests.fixtures.server_process import SERVERS
 
-pytest_plugins = ["tests.fixtures.provider", "tests.fixtures.stores", "tests.fixtures.workers"]
+pytest_plugins = ["tests.fixtures.mongo", "tests.fixtures.provider", "tests.fixtures.stores", "tests.fixtures.workers"]
 
 _process = pytest.StashKey["subprocess.Popen[str]"]()
 

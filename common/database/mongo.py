@@ -1,20 +1,22 @@
 """MongoDB: the client, and what its errors mean. The only file that knows motor."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from threading import Thread
 from typing import Any
 
 from beanie import Document, init_beanie
-from beanie.exceptions import CollectionWasNotInitialized
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from pymongo.errors import BulkWriteError, ConfigurationError, OperationFailure, PyMongoError
 
 from common.errors import InvalidError, UnavailableError
 
 _DATABASE = "letuin"
-_SELECTION_MILLISECONDS = 2000
-_OPERATION_MILLISECONDS = 5000
+_CONNECT_MILLISECONDS = 2000
+_ANSWER_MILLISECONDS = 5000
+_CLOSE_SECONDS = 1.0
 _DUPLICATE_KEY = 11000
 _INDEX_DIFFERS = (85, 86)
 
@@ -33,8 +35,10 @@ class Mongo:
                 tz_aware=True,
                 uuidRepresentation="standard",
                 maxPoolSize=10,
-                serverSelectionTimeoutMS=_SELECTION_MILLISECONDS,
-                timeoutMS=_OPERATION_MILLISECONDS,
+                retryWrites=False,  # the writer tries again itself, and has to know when it must
+                serverSelectionTimeoutMS=_CONNECT_MILLISECONDS,
+                connectTimeoutMS=_CONNECT_MILLISECONDS,
+                socketTimeoutMS=_ANSWER_MILLISECONDS,
             )
             self._database = self._client.get_default_database(_DATABASE)
         except (ConfigurationError, ValueError):
@@ -77,9 +81,12 @@ class Mongo:
         with translated():
             await self._client.admin.command("ping")
 
-    def close(self) -> None:
-        """Close every connection."""
-        self._client.close()
+    async def close(self) -> None:
+        """Close every connection; a server that does not say goodbye is left after a second."""
+        # The driver says goodbye in the caller's thread and waits; a thread of a pool would hold up the exit too.
+        closing = Thread(target=self._client.close, name="mongo close", daemon=True)
+        closing.start()
+        await asyncio.to_thread(closing.join, _CLOSE_SECONDS)
 
 
 @contextmanager
@@ -87,5 +94,5 @@ def translated() -> Iterator[None]:
     """Whatever the driver raises, away, overloaded or refusing to let us in, means that the log cannot be used now."""
     try:
         yield
-    except (PyMongoError, CollectionWasNotInitialized) as error:
+    except PyMongoError as error:
         raise UnavailableError("The request log does not answer; try again soon.") from error

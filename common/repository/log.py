@@ -8,6 +8,7 @@ from uuid import UUID
 
 from common.database.model.log import RequestLog
 from common.database.mongo import Mongo, translated
+from common.errors import UnavailableError
 from common.repository.job import Owner
 from common.request_log import LogWindow, RequestEntry
 
@@ -20,6 +21,7 @@ class RequestLogRepository:
     def __init__(self, mongo: Mongo, *, retention: timedelta) -> None:
         self._mongo = mongo
         self._retention = retention
+        self._is_prepared = False
 
     @classmethod
     def open(cls, url: str, *, retention: timedelta) -> Self:
@@ -30,14 +32,15 @@ class RequestLogRepository:
         """Make the indexes; nothing can be read before. Harmless to repeat."""
         await self._mongo.prepare(RequestLog)
         await self._mongo.ensure_expiry(RequestLog, "ts", self._retention)
+        self._is_prepared = True
 
     async def ping(self) -> None:
         """Returns when MongoDB answers."""
         await self._mongo.ping()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close every connection."""
-        self._mongo.close()
+        await self._mongo.close()
 
     async def insert_many(self, entries: Sequence[RequestEntry]) -> int:
         """Write entries, those that are there already excepted, and return how many were refused."""
@@ -46,11 +49,12 @@ class RequestLogRepository:
 
     async def list_by_user(self, owner: Owner, window: LogWindow) -> list[RequestLog]:
         """The requests of one user, newest first."""
-        return await self._list({"user_id": owner.user_id, "tenant_id": owner.tenant_id}, window)
+        whose = {"user_id": owner.user_id, "tenant_id": owner.tenant_id}
+        return await self._list({**whose, **_during(window)}, window.limit)
 
     async def list_by_tenant(self, tenant_id: UUID, window: LogWindow) -> list[RequestLog]:
         """The requests of everybody in a tenant, newest first."""
-        return await self._list({"tenant_id": tenant_id}, window)
+        return await self._list({"tenant_id": tenant_id, **_during(window)}, window.limit)
 
     async def list_by_request_id(
         self, request_id: str, tenant_id: UUID, *, user_id: UUID | None, limit: int
@@ -59,13 +63,17 @@ class RequestLogRepository:
         wanted: dict[str, Any] = {"request_id": request_id, "tenant_id": tenant_id}
         if user_id is not None:
             wanted["user_id"] = user_id
+        return await self._list(wanted, limit)
+
+    async def _list(self, wanted: dict[str, Any], limit: int) -> list[RequestLog]:
+        if not self._is_prepared:
+            raise UnavailableError("The request log has not answered yet; try again soon.")
         with translated():
             return await RequestLog.find(wanted).sort("-ts").limit(limit).to_list()
 
-    async def _list(self, whose: dict[str, Any], window: LogWindow) -> list[RequestLog]:
-        wanted = {**whose, "ts": {"$gte": window.since, "$lt": window.until}}
-        with translated():
-            return await RequestLog.find(wanted).sort("-ts").limit(window.limit).to_list()
+
+def _during(window: LogWindow) -> dict[str, Any]:
+    return {"ts": {"$gte": window.since, "$lt": window.until}}
 
 
 def _document(entry: RequestEntry) -> dict[str, Any]:
