@@ -46,6 +46,7 @@ class ApiSettings(CommonSettings):
     jwt_lifetime: Duration = Field(timedelta(hours=1), gt=timedelta(0), le=timedelta(days=30))
 
     max_body_bytes: int = Field(1024 * 1024, ge=1024)
+    idempotency_key_required: bool = False
     max_wait: Duration = Field(timedelta(seconds=60), ge=timedelta(0), le=timedelta(minutes=10))
     page_limit: int = Field(50, ge=1)
     max_page_limit: int = Field(200, ge=1, le=1000)

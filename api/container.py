@@ -10,6 +10,7 @@ from api.realtime import Realtime
 from api.request_log import create_writer
 from api.security import AccessTokens, CursorSigner, PasswordChecker, load_secret
 from api.v1.auth.service import AuthService
+from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
 from api.v1.log.service import LogService
 from api.v1.user.service import UserService
@@ -55,11 +56,20 @@ class ApiContainer(CommonContainer):
     auth_service = providers.Singleton(AuthService, CommonContainer.sessions, users, passwords, tokens)
     user_service = providers.Singleton(UserService, CommonContainer.sessions, users)
     log_service = providers.Singleton(LogService, request_logs)
+    batch_service = providers.Singleton(
+        BatchService,
+        CommonContainer.sessions,
+        CommonContainer.batches,
+        CommonContainer.queue,
+        CommonContainer.bulk,
+        CommonContainer.catalog,
+    )
     job_service = providers.Singleton(
         JobService,
         CommonContainer.sessions,
         CommonContainer.jobs,
         CommonContainer.queue,
+        CommonContainer.bulk,
         CommonContainer.catalog,
         waiter,
         cursors,

@@ -8,6 +8,7 @@ from api.authenticator import Authenticator, Caller
 from api.config import ApiSettings
 from api.security import AccessTokens
 from api.v1.auth.service import AuthService
+from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
 from api.v1.log.service import LogService
 from api.v1.user.service import UserService
@@ -27,6 +28,7 @@ AccessTokensDep = Annotated[AccessTokens, from_state("tokens")]
 AuthenticatorDep = Annotated[Authenticator, from_state("authenticator")]
 AuthServiceDep = Annotated[AuthService, from_state("auth")]
 UserServiceDep = Annotated[UserService, from_state("users")]
+BatchServiceDep = Annotated[BatchService, from_state("batches")]
 JobServiceDep = Annotated[JobService, from_state("jobs")]
 LogServiceDep = Annotated[LogService, from_state("logs")]
 

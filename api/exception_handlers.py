@@ -1,22 +1,27 @@
 """Which error gets which HTTP answer; the only place that knows both."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import asyncpg
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from loguru import logger
+from pydantic import ValidationError
 from sqlalchemy import exc as sql
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from api.problem import FieldProblem, problem_response
+from api.problem import FieldProblem, Problem, build_problem, problem_response
 from common.errors import (
     AppError,
+    BusyError,
     ConflictError,
     ForbiddenError,
+    GoneError,
+    HeaderError,
     InvalidError,
     NotFoundError,
     RateLimitedError,
@@ -33,6 +38,8 @@ _STATUS: dict[type[AppError], int] = {
     ForbiddenError: 403,
     NotFoundError: 404,
     ConflictError: 409,
+    GoneError: 410,
+    HeaderError: 400,
     TooLargeError: 413,
     RateLimitedError: 429,
     UnavailableError: 503,
@@ -99,32 +106,56 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__
 
 
+def describe_app_error(connection: HTTPConnection, error: AppError) -> Problem:
+    """The problem of one part of a request that as a whole went well."""
+    return build_problem(connection, _status(error) or 500, error.code, error.message, errors=_fields(error))
+
+
+def describe_validation(connection: HTTPConnection, error: ValidationError, body: object) -> Problem:
+    """The problem of a part of the request's body that is not what its model says."""
+    items = [{**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)]
+    code, detail, errors = _summary(items, body)
+    return build_problem(connection, 422, code, detail, errors=errors)
+
+
+def _status(error: AppError) -> int | None:
+    return next((_STATUS[base] for base in type(error).__mro__ if base in _STATUS), None)
+
+
+def _fields(error: AppError) -> list[FieldProblem] | None:
+    if isinstance(error, InvalidError) and error.path:
+        return [FieldProblem(path=list(error.path), message=error.message, type=error.code)]
+    return None
+
+
 def _answer_app_error(connection: HTTPConnection, error: AppError) -> Response:
-    status = next((_STATUS[base] for base in type(error).__mro__ if base in _STATUS), None)
+    status = _status(error)
     if status is None:
         logger.opt(exception=error).error("Error without an HTTP status")
         return problem_response(connection, 500, "internal_error", "Something went wrong on our side.")
     headers = {}
-    if isinstance(error, RateLimitedError | UnavailableError):
+    if isinstance(error, RateLimitedError | UnavailableError | BusyError):
         headers["Retry-After"] = str(math.ceil(error.retry_after.total_seconds()))
     if isinstance(error, UnauthorizedError):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, TooLargeError):
         headers["Connection"] = "close"
-    errors = None
-    if isinstance(error, InvalidError) and error.path:
-        errors = [FieldProblem(path=list(error.path), message=error.message, type=error.code)]
-    return problem_response(connection, status, error.code, error.message, errors=errors, headers=headers)
+    return problem_response(connection, status, error.code, error.message, errors=_fields(error), headers=headers)
 
 
 def _answer_validation(connection: HTTPConnection, error: RequestValidationError) -> Response:
-    errors = [_field_problem(item, error.body) for item in error.errors()]
-    code = "unknown_kind" if any(item["type"] == "union_tag_invalid" for item in error.errors()) else "invalid"
+    code, detail, errors = _summary(error.errors(), error.body)
+    return problem_response(connection, 422, code, detail, errors=errors)
+
+
+def _summary(items: Sequence[Any], body: object) -> tuple[str, str, list[FieldProblem]]:
+    errors = [_field_problem(item, body) for item in items]
+    code = "unknown_kind" if any(item["type"] == "union_tag_invalid" for item in items) else "invalid"
     first = errors[0]
     detail = f"{'.'.join(str(part) for part in first.path)}: {first.message}"
     if len(errors) > 1:
         detail += f" (and {len(errors) - 1} more)"
-    return problem_response(connection, 422, code, detail, errors=errors)
+    return code, detail, errors
 
 
 def _field_problem(item: dict[str, object], body: object) -> FieldProblem:

@@ -14,6 +14,7 @@ from api.exception_handlers import is_database_away
 from api.health import HealthService
 from api.security import AccessTokens
 from api.v1.auth.service import AuthService
+from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
 from api.v1.log.service import LogService
 from api.v1.user.service import UserService
@@ -37,6 +38,7 @@ class ApiState(TypedDict):
     auth: AuthService
     users: UserService
     jobs: JobService
+    batches: BatchService
     logs: LogService
 
 
@@ -65,6 +67,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 auth=container.auth_service(),
                 users=container.user_service(),
                 jobs=container.job_service(),
+                batches=container.batch_service(),
                 logs=container.log_service(),
             )
 

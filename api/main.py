@@ -32,7 +32,15 @@ from common.errors import InvalidError
 from common.logger import configure_logging, shutdown_logging
 
 _WRONG_SETTING, _CANNOT_LISTEN, _FAILED = 2, 3, 1
-_EXPOSED_HEADERS = ("ETag", "Link", "Location", "Preference-Applied", "Retry-After", "X-Request-ID")
+_EXPOSED_HEADERS = (
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Location",
+    "Preference-Applied",
+    "Retry-After",
+    "X-Request-ID",
+)
 
 
 def create_app(settings: ApiSettings, container: ApiContainer | None = None) -> ASGIApp:

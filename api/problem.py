@@ -41,7 +41,15 @@ def problem_response(
 ) -> Response:
     """The answer for one problem of one request; the request log finds its code in the request's state."""
     connection.scope.setdefault("state", {})["error_code"] = code
-    problem = Problem(
+    body = build_problem(connection, status, code, detail, errors=errors).model_dump_json(exclude_none=True)
+    return Response(body, status, headers, media_type="application/problem+json")
+
+
+def build_problem(
+    connection: HTTPConnection, status: int, code: str, detail: str, *, errors: Sequence[FieldProblem] | None = None
+) -> Problem:
+    """The problem itself, for an answer or for a part of one."""
+    return Problem(
         type=f"urn:letuin:problem:{code}",
         title=HTTPStatus(status).phrase,
         status=status,
@@ -51,8 +59,6 @@ def problem_response(
         request_id=request_id(connection),
         errors=None if errors is None else list(errors),
     )
-    body = problem.model_dump_json(exclude_none=True)
-    return Response(body, status, headers, media_type="application/problem+json")
 
 
 def request_id(connection: HTTPConnection) -> str:

@@ -4,6 +4,8 @@ from fastapi import APIRouter
 
 from api.problem import Problem
 from api.v1.auth.router import router as auth_router
+from api.v1.batch.router import create_router as create_batch_router
+from api.v1.job.bulk_router import router as job_bulk_router
 from api.v1.job.router import create_router as create_job_router
 from api.v1.log.router import router as log_router
 from api.v1.user.router import router as user_router
@@ -17,6 +19,8 @@ def create_router(catalog: Catalog) -> APIRouter:
     router = APIRouter(prefix="/api/v1", responses={"4XX": _PROBLEM, "5XX": _PROBLEM, 422: _PROBLEM})
     router.include_router(auth_router)
     router.include_router(user_router)
+    router.include_router(job_bulk_router)
     router.include_router(create_job_router(catalog))
+    router.include_router(create_batch_router(catalog))
     router.include_router(log_router)
     return router

@@ -15,7 +15,8 @@ from common.database.session import Sessions
 from common.queue.announcer import Announcer
 from common.queue.status import JobStatus
 from common.repository.bulk import BulkRepository
-from common.repository.job import JobFilter, Owner
+from common.repository.job import Owner
+from common.repository.job_filter import JobFilter
 from common.repository.sql import sqlstate
 
 _ACTIVE = (JobStatus.QUEUED, JobStatus.RUNNING)

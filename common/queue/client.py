@@ -16,7 +16,7 @@ from common.config import CommonSettings
 from common.database.model import Job
 from common.database.outage import is_refused_value
 from common.database.session import Sessions
-from common.errors import AppError, ConflictError, GoneError, InvalidError, NotFoundError, TooLargeError
+from common.errors import AppError, ConflictError, InvalidError, TooLargeError
 from common.ids import new_id
 from common.queue.announcer import Announcer
 from common.queue.definition import AnyJobKind, JobKind
@@ -29,7 +29,6 @@ from common.queue.status import JobStatus
 from common.queue.submission import NewItem, Replayed, Submission, SubmittedBatch, is_plain
 from common.repository.idempotency import RequestKey
 from common.repository.job import JobRepository, NewJob, Owner
-from common.repository.sql import Executor
 
 __all__ = [
     "CancelOutcome",
@@ -166,7 +165,7 @@ class JobQueue:
         async with self._sessions.begin() as db:
             stopped = await self._jobs.cancel_queued(db, job_id, owner)
             requested = not stopped and await self._jobs.request_cancel(db, job_id, owner)
-            job = await self._get(db, job_id, owner)
+            job = await self._jobs.get(db, job_id, owner)
         if not (stopped or requested or job.status == JobStatus.CANCELLED):
             raise ConflictError(f"job {job_id} has ended as {job.status} and cannot be cancelled")
         if stopped:
@@ -185,19 +184,11 @@ class JobQueue:
         with _refusing_values():
             async with self._sessions.begin() as db:
                 requeued = await self._jobs.retry(db, job_id, owner, payload_json=payload_json)
-                job = await self._get(db, job_id, owner)
+                job = await self._jobs.get(db, job_id, owner)
         if not requeued:
             raise ConflictError(f"job {job_id} is {job.status}; only failed, cancelled or expired jobs can be retried")
         await self._announcer.announce(job)
         return job
-
-    async def _get(self, db: Executor, job_id: UUID, owner: Owner) -> Job:
-        job = await self._jobs.find(db, job_id, owner)
-        if job is not None:
-            return job
-        if await self._jobs.was_purged(db, job_id, owner):
-            raise GoneError(f"job {job_id} was purged")
-        raise NotFoundError(f"job {job_id} does not exist")
 
     def _new_item(self, item: SubmitItem, owner: Owner) -> NewItem | AppError:
         try:

@@ -8,7 +8,8 @@ from sqlalchemy.orm import defer
 
 from common.database.model import Job
 from common.queue.status import JobStatus
-from common.repository.job import JobFilter, Owner, matching
+from common.repository.job import Owner
+from common.repository.job_filter import JobFilter, conditions
 from common.repository.sql import UUIDS, Executor, execute, statement
 
 _CANCEL_QUEUED = statement(
@@ -44,7 +45,8 @@ class BulkRepository:
 
     async def lock(self, db: Executor, owner: Owner, wanted: JobFilter) -> Sequence[UUID]:
         """At most `wanted.limit` matching jobs, oldest first, leaving out those that are being cancelled already."""
-        query = select(Job.id).where(*matching(owner, wanted))
+        query = select(Job.id).where(Job.tenant_id == owner.tenant_id, Job.owner_id == owner.user_id)
+        query = query.where(*conditions(wanted))
         query = query.where((Job.status != JobStatus.RUNNING) | Job.cancel_requested_at.is_(None))
         return (await db.execute(query.order_by(Job.id).limit(wanted.limit).with_for_update())).scalars().all()
 

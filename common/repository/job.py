@@ -7,12 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import ColumnElement, Text, TextClause, Uuid, select
+from sqlalchemy import Text, TextClause, Uuid, select
 from sqlalchemy.orm import defer
 from sqlalchemy.orm.attributes import set_committed_value
 
 from common.database.model import Attempt, Job, JobResult
+from common.errors import GoneError, NotFoundError
 from common.queue.status import JobStatus
+from common.repository.job_filter import JobFilter, conditions
 from common.repository.sql import INTERVALS, INTS, TEXTS, TIMES, UUIDS, Executor, execute, statement
 
 
@@ -46,19 +48,6 @@ class NewJob:
     batch_id: UUID | None = None
     custom_id: str | None = None
     pending_after: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """Which jobs to list; everything given must match. Newest first, `before_id` excluded."""
-
-    status: Sequence[JobStatus] = ()
-    kind: str | None = None
-    queue: str | None = None
-    tag: str | None = None
-    batch_id: UUID | None = None
-    before_id: UUID | None = None
-    limit: int = 50
 
 
 # The submitter publishes a hint itself, so the dispatcher's first look comes later.
@@ -188,6 +177,15 @@ class JobRepository:
         query = query.where(Job.id.in_(ids), Job.tenant_id == owner.tenant_id, Job.owner_id == owner.user_id)
         return {job.id: job for job in (await db.execute(query)).scalars()}
 
+    async def get(self, db: Executor, job_id: UUID, owner: Owner, *, with_payload: bool = True) -> Job:
+        """As `find`. Raises `NotFoundError`, or `GoneError` when retention has removed the job."""
+        job = await self.find(db, job_id, owner, with_payload=with_payload)
+        if job is not None:
+            return job
+        if await self.was_purged(db, job_id, owner):
+            raise GoneError(f"job {job_id} was purged")
+        raise NotFoundError(f"job {job_id} does not exist")
+
     async def was_purged(self, db: Executor, job_id: UUID, owner: Owner) -> bool:
         """Whether this was a job of the owner that retention has removed."""
         return bool((await execute(db, _WAS_PURGED, _of(job_id, owner))).scalar_one())
@@ -195,7 +193,8 @@ class JobRepository:
     async def list_page(self, db: Executor, owner: Owner, wanted: JobFilter) -> list[Job]:
         """One page of the owner's jobs, newest first, without payloads and results."""
         query = select(Job).options(defer(Job.payload, raiseload=True), defer(Job.result, raiseload=True))
-        query = query.where(*matching(owner, wanted)).order_by(Job.id.desc()).limit(wanted.limit)
+        query = query.where(Job.tenant_id == owner.tenant_id, Job.owner_id == owner.user_id, *conditions(wanted))
+        query = query.order_by(Job.id.desc()).limit(wanted.limit)
         return list((await db.execute(query)).scalars())
 
     async def list_attempts(self, db: Executor, job_id: UUID) -> list[Attempt]:
@@ -222,24 +221,6 @@ class JobRepository:
 
     async def _touch(self, db: Executor, clause: TextClause, job_id: UUID, owner: Owner) -> bool:
         return (await execute(db, clause, _of(job_id, owner))).first() is not None
-
-
-def matching(owner: Owner, wanted: JobFilter) -> list[ColumnElement[bool]]:
-    """The conditions of a filter on the owner's jobs."""
-    conditions = [Job.tenant_id == owner.tenant_id, Job.owner_id == owner.user_id]
-    if wanted.status:
-        conditions.append(Job.status.in_([str(status) for status in wanted.status]))
-    if wanted.kind is not None:
-        conditions.append(Job.kind == wanted.kind)
-    if wanted.queue is not None:
-        conditions.append(Job.queue == wanted.queue)
-    if wanted.tag is not None:
-        conditions.append(Job.tags.contains([wanted.tag]))
-    if wanted.batch_id is not None:
-        conditions.append(Job.batch_id == wanted.batch_id)
-    if wanted.before_id is not None:
-        conditions.append(Job.id < wanted.before_id)
-    return conditions
 
 
 def _of(job_id: UUID, owner: Owner) -> dict[str, UUID]:

@@ -10,7 +10,7 @@ from api.dependencies import SettingsDep
 from api.preferences import parse_wait
 from common.errors import InvalidError, NotFoundError
 from common.queue.status import JobStatus
-from common.repository.job import JobFilter
+from common.repository.job_filter import JobFilter
 
 _Name = Annotated[str | None, Query(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
@@ -40,12 +40,15 @@ def get_filter(
     kind: _Name = None,
     queue: _Name = None,
     tag: _Name = None,
+    batch: Annotated[UUID | None, Query(description="The id of a batch.")] = None,
     limit: Annotated[int | None, Query(ge=1)] = None,
 ) -> JobFilter:
     """Which jobs to list, and how many at a time."""
     if limit is not None and limit > settings.max_page_limit:
         raise InvalidError(f"MAX_PAGE_LIMIT allows {settings.max_page_limit} jobs a page", path=("query", "limit"))
-    return JobFilter(status=status or (), kind=kind, queue=queue, tag=tag, limit=limit or settings.page_limit)
+    return JobFilter(
+        status=status or (), kind=kind, queue=queue, tag=tag, batch_id=batch, limit=limit or settings.page_limit
+    )
 
 
 JobIdDep = Annotated[UUID, Depends(get_job_id)]

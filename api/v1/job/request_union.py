@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
-from api.v1.job.schema import SubmitRequest
+from api.v1.job.request_schema import SubmitRequest
 from common.queue.definition import AnyJobKind
 
 

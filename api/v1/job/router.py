@@ -1,17 +1,31 @@
 """/jobs: submit work, follow it, stop it."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response, status
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
 from api.dependencies import CallerDep, JobServiceDep, RequestIdDep
+from api.v1.job.bulk_schema import RetryRequest
 from api.v1.job.dependencies import JobFilterDep, JobIdDep, WaitDep
 from api.v1.job.etag import etag_of, matches
+from api.v1.job.idempotency import REPLAYED, IdempotencyDep
+from api.v1.job.request_schema import SubmitRequest
 from api.v1.job.request_union import build_request_union
-from api.v1.job.schema import AttemptList, JobPage, JobRead, JobSummary, KindList, KindRead, SubmitRequest
+from api.v1.job.schema import (
+    AttemptList,
+    JobPage,
+    JobRead,
+    JobSummary,
+    KindList,
+    KindRead,
+    SubmittedJob,
+)
 from api.v1.job.service import has_ended
 from common.database.model import Job
 from common.queue.catalog import Catalog
@@ -19,13 +33,15 @@ from common.queue.client import CancelOutcome
 
 _POLL_SECONDS = "1"
 _ACCEPTED = status.HTTP_202_ACCEPTED
+_ROUTE = "POST /api/v1/jobs"
 
 
 def create_router(catalog: Catalog) -> APIRouter:
     """The routes; the body of a submit is made from the catalogue's public kinds."""
     router = APIRouter(prefix="/jobs", tags=["jobs"])
     submit = _create_submit(build_request_union(catalog.public()))
-    router.post("", status_code=_ACCEPTED, responses={200: {"model": JobRead}})(submit)
+    answers: dict[int | str, dict[str, Any]] = {200: {"model": SubmittedJob}}
+    router.post("", status_code=_ACCEPTED, responses=answers, response_model_exclude_unset=True)(submit)
     router.get("")(list_jobs)
     router.get("/kinds")(list_kinds)
     router.get("/{job_id}", response_model=JobRead, responses={304: {"description": "Not changed"}})(get_job)
@@ -35,24 +51,31 @@ def create_router(catalog: Catalog) -> APIRouter:
     return router
 
 
-def _create_submit(union: Any) -> Callable[..., Awaitable[JobRead]]:
+def _create_submit(union: Any) -> Callable[..., Awaitable[SubmittedJob]]:
     async def submit(
         body: SubmitRequest,
         caller: CallerDep,
         service: JobServiceDep,
         request_id: RequestIdDep,
         wait: WaitDep,
+        idempotency: IdempotencyDep,
         request: Request,
         response: Response,
-    ) -> JobRead:
+    ) -> SubmittedJob:
         """Accept a job and answer 202 at once; with `Prefer: wait=N`, 200 when it ends within N seconds."""
-        job = await service.submit(body.kind, body.payload, caller.owner, body.options(request_id))
+        key = await idempotency.request_key(_ROUTE)
+        submitted = await service.submit(body.kind, body.payload, caller.owner, body.options(request_id), key)
         if wait:
-            job = await service.wait_after_submit(job, caller.owner, wait)
-        response.headers["Location"] = f"{request.url.path}/{job.id}"
-        response.status_code = status.HTTP_200_OK if has_ended(job) else _ACCEPTED
-        _describe(response, job, wait)
-        return JobRead.of(job)
+            job = await service.wait_after_submit(submitted.job, caller.owner, wait)
+            submitted = replace(submitted, job=job)
+        if submitted.is_replayed:
+            response.headers[REPLAYED] = "true"
+        response.headers["Location"] = f"{request.url.path}/{submitted.job.id}"
+        # A replay answers as the first request did, and that one could not know the end unless it waited.
+        is_over = has_ended(submitted.job) and (wait or not submitted.is_replayed)
+        response.status_code = status.HTTP_200_OK if is_over else _ACCEPTED
+        _describe(response, submitted.job, wait)
+        return SubmittedJob.of_submitted(submitted)
 
     # What FastAPI validates and documents is the annotation; type checkers see what all kinds share.
     submit.__annotations__["body"] = union
@@ -112,10 +135,22 @@ async def cancel_job(job_id: JobIdDep, caller: CallerDep, service: JobServiceDep
 
 
 async def retry_job(
-    job_id: JobIdDep, caller: CallerDep, service: JobServiceDep, request: Request, response: Response
+    job_id: JobIdDep,
+    caller: CallerDep,
+    service: JobServiceDep,
+    request: Request,
+    response: Response,
+    body: RetryRequest | None = None,
 ) -> JobRead:
-    """Queue a failed, cancelled or expired job again with fresh budgets; 409 when it is none of these."""
-    job = await service.retry(job_id, caller.owner)
+    """Queue a failed, cancelled or expired job again with fresh budgets, and with another payload when one is given.
+
+    409 when it is none of these.
+    """
+    try:
+        job = await service.retry(job_id, caller.owner, body.payload if body else None)
+    except ValidationError as error:
+        wrong = [{**item, "loc": ("body", "payload", *item["loc"])} for item in error.errors(include_url=False)]
+        raise RequestValidationError(wrong) from error
     response.headers["Location"] = request.url.path.removesuffix("/retry")
     _describe(response, job)
     return JobRead.of(job)

@@ -1,126 +1,27 @@
-"""Jobs as clients send and see them. Durations are seconds, moments are UTC."""
+"""Jobs as clients see them. Durations are seconds, moments are UTC."""
 
-import json
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    Strict,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field
 
 from common.database.model import Attempt, Job
-from common.queue.client import SubmitOptions
+from common.queue.client import Submitted
 from common.queue.definition import AnyJobKind
+from common.queue.placement import Placed
 from common.queue.status import JobStatus
-
-MAX_DELAY = timedelta(days=365)
-MAX_TIMEOUT = timedelta(days=1)
-MAX_ATTEMPTS = 100
-MAX_TAGS = 20
-MAX_METADATA_BYTES = 16 * 1024
-
-
-def _is_text(value: object) -> object:
-    """Numbers would be taken for Unix times, in seconds or in milliseconds."""
-    if not isinstance(value, str):
-        raise ValueError("must be a text like 2030-01-31T09:00:00+09:00")
-    return value
-
-
-def _is_near(moment: datetime) -> datetime:
-    if moment > datetime.now(UTC) + MAX_DELAY:
-        raise ValueError(f"must be within the next {MAX_DELAY.days} days")
-    return moment
-
-
-def _is_storable(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """PostgreSQL's JSON knows neither NaN nor the character U+0000."""
-    try:
-        text = json.dumps(metadata, allow_nan=False, ensure_ascii=False)
-        size = len(text.encode())
-    except ValueError as error:
-        raise ValueError("holds a number or text that JSON cannot carry") from error
-    if size > MAX_METADATA_BYTES:
-        raise ValueError(f"has {size} bytes as JSON; {MAX_METADATA_BYTES} are allowed")
-    if re.search(r"(?<!\\)(?:\\\\)*\\u0000", text):
-        raise ValueError("must not contain the character U+0000")
-    return metadata
-
-
-_Seconds = Annotated[float, Strict(), Field(allow_inf_nan=False)]
-_Integer = Annotated[int, Strict()]
-_Tag = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
-
-
-class SubmitRequest(BaseModel):
-    """What every kind's request has in common; `kind` and `payload` are narrowed for each."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    kind: str
-    payload: BaseModel
-    priority: _Integer = Field(0, ge=-100, le=100, description="Head start in minutes over jobs of the same queue.")
-    delay: _Seconds | None = Field(
-        None, ge=0, le=MAX_DELAY.total_seconds(), description="Start this many seconds from now, not earlier."
-    )
-    run_at: Annotated[AwareDatetime, BeforeValidator(_is_text), AfterValidator(_is_near)] | None = Field(
-        None,
-        description="Start at this moment, not earlier; instead of `delay`.",
-        examples=["2030-01-31T09:00:00+09:00"],
-    )
-    expires_in: _Seconds | None = Field(
-        None,
-        gt=0,
-        le=MAX_DELAY.total_seconds(),
-        description="Give up when the job has not started within this many seconds.",
-    )
-    max_attempts: _Integer | None = Field(None, ge=1, le=MAX_ATTEMPTS, description="Default: the kind's.")
-    timeout: _Seconds | None = Field(
-        None, gt=0, le=MAX_TIMEOUT.total_seconds(), description="Seconds for one attempt. Default: the kind's."
-    )
-    tags: list[_Tag] = Field(default_factory=list, max_length=MAX_TAGS, description="Words to find jobs by.")
-    metadata: Annotated[dict[str, JsonValue], AfterValidator(_is_storable)] | None = Field(
-        None, description="Anything you want to find on the job again."
-    )
-
-    @model_validator(mode="after")
-    def _starts_once(self) -> Self:
-        if self.delay is not None and self.run_at is not None:
-            raise ValueError("delay and run_at exclude each other; give one of them")
-        return self
-
-    def options(self, request_id: str) -> SubmitOptions:
-        """The choices of this request, as the queue takes them."""
-        # A moment long ago may be too early for the database; it means "now" anyway.
-        is_past = self.run_at is not None and self.run_at <= datetime.now(UTC)
-        return SubmitOptions(
-            priority=self.priority,
-            run_at=None if is_past else self.run_at,
-            delay=timedelta(seconds=self.delay or 0),
-            expires_in=_duration(self.expires_in),
-            max_attempts=self.max_attempts,
-            timeout=_duration(self.timeout),
-            tags=tuple(dict.fromkeys(self.tags)),
-            metadata=self.metadata,
-            request_id=request_id,
-        )
 
 
 class Waiting(BaseModel):
-    """Why a queued job has not started: its time has not come, a retry is due later, or no worker took it yet."""
+    """Why a queued job has not started: its time has not come, a retry is due later, it waits for other jobs, or no
+    worker took it yet."""
 
     reason: str = Field(examples=["worker"])
     until: datetime | None = None
+
+
+_NOT_ON_ROW = {"deduplicated": False}
 
 
 class JobSummary(BaseModel):
@@ -142,6 +43,8 @@ class JobSummary(BaseModel):
     waiting: Waiting | None
     tags: list[str]
     metadata: dict[str, Any] | None
+    batch_id: UUID | None
+    custom_id: str | None
     request_id: str | None
     created_at: datetime
     started_at: datetime | None
@@ -153,7 +56,7 @@ class JobSummary(BaseModel):
     def of(cls, job: Job) -> Self:
         """The job as its owner may see it."""
         special = {"timeout": job.timeout.total_seconds(), "waiting": waiting(job), "metadata": job.annotations}
-        plain = {name: getattr(job, name) for name in cls.model_fields if name not in special}
+        plain = {name: getattr(job, name) for name in cls.model_fields if name not in special | _NOT_ON_ROW}
         return cls.model_validate({**plain, **special})
 
 
@@ -161,6 +64,35 @@ class JobRead(JobSummary):
     """A job."""
 
     result: dict[str, Any] | None
+
+
+_Deduplicated = Annotated[
+    bool, Field(description="Present and true when the job was there before, for the same unique key.")
+]
+
+
+class SubmittedJob(JobRead):
+    """The job that stands for a submit."""
+
+    deduplicated: _Deduplicated = False
+
+    @classmethod
+    def of_submitted(cls, submitted: Submitted) -> Self:
+        """The answer to a submit; `deduplicated` is set only when it says something."""
+        shown = cls.of(submitted.job)
+        return shown.model_copy(update={"deduplicated": True}) if submitted.is_deduplicated else shown
+
+
+class SubmittedSummary(JobSummary):
+    """The job that stands for an item of a batch, without its result."""
+
+    deduplicated: _Deduplicated = False
+
+    @classmethod
+    def of_placed(cls, placed: Placed) -> Self:
+        """The outcome of an item; `deduplicated` is set only when it says something."""
+        shown = cls.of(placed.job)
+        return shown if placed.is_new else shown.model_copy(update={"deduplicated": True})
 
 
 class JobPage(BaseModel):
@@ -230,13 +162,11 @@ def waiting(job: Job) -> Waiting | None:
     if job.status != JobStatus.QUEUED:
         return None
     until = job.run_at if job.run_at > datetime.now(UTC) else None
+    if job.pending_after:
+        return Waiting(reason="dependency", until=until)
     if job.waiting is not None:
         return Waiting(reason=job.waiting, until=until)
     reason: Literal["schedule", "retry", "worker"] = "worker"
     if until is not None:
         reason = "retry" if job.failures else "schedule"
     return Waiting(reason=reason, until=until)
-
-
-def _duration(seconds: float | None) -> timedelta | None:
-    return None if seconds is None else timedelta(seconds=seconds)

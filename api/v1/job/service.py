@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from loguru import logger
@@ -14,12 +15,14 @@ from api.security import CursorSigner
 from api.waiter import JobWaiter
 from common.database.model import Attempt, Job
 from common.database.session import Sessions
-from common.errors import NotFoundError
+from common.queue.bulk import BulkCancelled, BulkQueue, BulkRetried
 from common.queue.catalog import Catalog
-from common.queue.client import Cancelled, JobQueue, SubmitOptions
+from common.queue.client import Cancelled, JobQueue, SubmitOptions, Submitted
 from common.queue.definition import AnyJobKind
 from common.queue.status import JobStatus
-from common.repository.job import JobFilter, JobRepository, Owner
+from common.repository.idempotency import RequestKey
+from common.repository.job import JobRepository, Owner
+from common.repository.job_filter import JobFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class JobService:
         sessions: Sessions,
         jobs: JobRepository,
         queue: JobQueue,
+        bulk: BulkQueue,
         catalog: Catalog,
         waiter: JobWaiter,
         cursors: CursorSigner,
@@ -45,6 +49,7 @@ class JobService:
         self._sessions = sessions
         self._jobs = jobs
         self._queue = queue
+        self._bulk = bulk
         self._catalog = catalog
         self._waiter = waiter
         self._cursors = cursors
@@ -53,17 +58,16 @@ class JobService:
         """The kinds that can be submitted."""
         return self._catalog.public()
 
-    async def submit(self, kind: str, payload: BaseModel, owner: Owner, options: SubmitOptions) -> Job:
-        """Accept a job. Raises `UnknownKindError` or `TooLargeError`."""
-        return await self._queue.submit(self._catalog.get_kind(kind), payload, owner=owner, options=options)
+    async def submit(
+        self, kind: str, payload: BaseModel, owner: Owner, options: SubmitOptions, key: RequestKey | None
+    ) -> Submitted:
+        """Accept a job, or answer with the one that stands for it. Raises what `JobQueue.accept` raises."""
+        return await self._queue.accept(self._catalog.get_kind(kind), payload, owner=owner, options=options, key=key)
 
     async def get(self, job_id: UUID, owner: Owner) -> Job:
-        """The job, without its payload. Raises `NotFoundError`."""
+        """The job, without its payload. Raises `NotFoundError`, or `GoneError` for a purged one."""
         async with self._sessions() as db:
-            job = await self._jobs.find(db, job_id, owner, with_payload=False)
-        if job is None:
-            raise NotFoundError(f"job {job_id} does not exist")
-        return job
+            return await self._jobs.get(db, job_id, owner, with_payload=False)
 
     async def wait_until(self, job_id: UUID, owner: Owner, limit: timedelta, is_done: Callable[[Job], bool]) -> Job:
         """The job as soon as `is_done` says so, or as it is after `limit`. Raises `NotFoundError`."""
@@ -100,9 +104,24 @@ class JobService:
         """Stop a job. Raises `NotFoundError`, or `ConflictError` when it ended in another way."""
         return await self._queue.cancel(job_id, owner)
 
-    async def retry(self, job_id: UUID, owner: Owner) -> Job:
-        """Queue an ended job again. Raises `NotFoundError`, or `ConflictError` when it cannot be retried."""
-        return await self._queue.retry(job_id, owner)
+    async def retry(self, job_id: UUID, owner: Owner, payload: dict[str, Any] | None) -> Job:
+        """Queue an ended job again, with another payload when given.
+
+        Raises `NotFoundError`, `ConflictError` when it cannot be retried, and pydantic's `ValidationError` for a
+        payload that is not of the job's kind.
+        """
+        if payload is None:
+            return await self._queue.retry(job_id, owner)
+        kind = self._catalog.get_kind((await self.get(job_id, owner)).kind)
+        return await self._queue.retry(job_id, owner, payload=kind.payload.model_validate(payload))
+
+    async def cancel_many(self, owner: Owner, wanted: JobFilter) -> BulkCancelled:
+        """Stop the queued and running jobs that match, at most MAX_BULK_JOBS."""
+        return await self._bulk.cancel(owner, wanted)
+
+    async def retry_many(self, owner: Owner, wanted: JobFilter) -> BulkRetried:
+        """Queue the failed jobs that match again, at most MAX_BULK_JOBS."""
+        return await self._bulk.retry(owner, wanted)
 
 
 def has_ended(job: Job) -> bool:
