@@ -1,5 +1,6 @@
 """`python -m tests.benchmark`: Letuin and its peers, side by side, on servers that it starts and ends itself."""
 
+import importlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,6 @@ from tests.benchmark.cases.base import Case
 from tests.benchmark.cases.growth import Growth, GrowthToMillion
 from tests.benchmark.catalog import CASES, ENGINES, load_engine
 from tests.benchmark.peers.base import Peer
-from tests.benchmark.plot import draw
 from tests.benchmark.report import print_results
 from tests.benchmark.results import Results
 from tests.benchmark.runner import Step, make_plan, run_plan
@@ -26,7 +26,7 @@ _SETTINGS = {
     "logs": "each worker as it logs by itself, to a file",
 }
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def _names(text: str | None, known: list[str], what: str) -> list[str]:
@@ -96,9 +96,15 @@ def _save(console: Console, folder: Path, results: Results, cases: list[Case]) -
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
     results.write_json(path, cases, _SETTINGS)
-    draw(path.with_suffix(".png"), results, cases)
-    console.print(f"Written: {path} and {path.with_suffix('.png').name}")
+    console.print(f"Written: {path}")
+    try:
+        plot = importlib.import_module("tests.benchmark.plot")
+    except ImportError as error:
+        console.print(f"No picture: {error}. `uv sync --group bench` installs it.", style="yellow")
+        return
+    plot.draw(path.with_suffix(".png"), results, cases)
+    console.print(f"Written: {path.with_suffix('.png')}")
 
 
 if __name__ == "__main__":
-    app()
+    app(prog_name="letuin bench")

@@ -15,6 +15,8 @@ from redis.asyncio import Redis
 from common.embedded.stack import EmbeddedStack
 from tests.benchmark.work import MARKS
 
+_ROOT = Path(__file__).parents[2]
+
 
 @dataclass(frozen=True)
 class Servers:
@@ -36,6 +38,7 @@ class Servers:
             "ENVIRONMENT": "staging",
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
+            "PYTHONPATH": str(_ROOT),
             "PYTHONUNBUFFERED": "1",
             MARKS: str(self.marks),
         }
@@ -80,8 +83,9 @@ async def running_servers() -> AsyncIterator[Servers]:
 
 
 async def _migrate(servers: Servers) -> None:
+    # The migrations are found from the folder of pyproject.toml.
     migration = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "alembic", "upgrade", "head", env=servers.environment()
+        sys.executable, "-m", "alembic", "upgrade", "head", cwd=_ROOT, env=servers.environment()
     )
     if await migration.wait() != 0:
         raise RuntimeError("the migrations failed; what alembic said stands above")
