@@ -131,9 +131,16 @@ class EventPage:
 
 # KEYS: channel. ARGV: new epoch, max length, ttl, idle ttl, and the events as one JSON list of
 # [stream, attempt, mark (1: the job ended; 2: an ended job is queued again; 3: the attempt ended, the job goes on),
-# head, tail]. Returns the number given to each event, 0 where it was refused.
+# head, tail]. ARGV 6 says that an earlier try may have succeeded unheard: what is there already keeps its number.
+# Returns the number given to each event, 0 where it was refused.
 _APPEND = Script("""
 local numbers, batch, tails = {}, {}, {}
+local function earlier(stream, tail)
+  if ARGV[6] ~= '1' then return nil end
+  for _, entry in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 100)) do
+    if string.sub(entry[2][8], -#tail) == tail then return tonumber(string.match(entry[1], '^(%d+)')) end
+  end
+end
 for i, event in ipairs(cjson.decode(ARGV[5])) do
   local stream, attempt, mark, head, tail = unpack(event)
   local seq, epoch, open = 0, ARGV[1], true
@@ -148,7 +155,10 @@ for i, event in ipairs(cjson.decode(ARGV[5])) do
     open = attempt > before or (attempt == before and
            (mark == 2 or (state ~= '1' and (state ~= '3' or mark == 1))))
   end
-  if open then
+  local known = earlier(stream, tail)
+  if known then
+    numbers[i] = known
+  elseif open then
     seq = seq + 1
     local json = head .. epoch .. '","seq":' .. seq .. tail
     redis.call('XADD', stream, 'MAXLEN', '~', ARGV[2], seq .. '-0', 'e', epoch, 'a', attempt, 't', mark, 'j', json)
@@ -177,17 +187,17 @@ class EventLog:
             str(_IDLE_STREAM_SECONDS),
         )
 
-    async def append(self, events: Sequence[NewEvent]) -> list[int]:
+    async def append(self, events: Sequence[NewEvent], *, is_retry: bool = False) -> list[int]:
         """Number, keep and publish `events` in one step; 0 marks an event whose attempt is outdated or ended.
 
         Raises `redis.RedisError` when Redis is away: callers decide what that means (the row is the truth).
         """
         if not events:
             return []
-        [numbers] = await run_scripts(self._redis, self.appending(events))
+        [numbers] = await run_scripts(self._redis, self.appending(events, is_retry=is_retry))
         return list(numbers)
 
-    def appending(self, events: Sequence[NewEvent]) -> ScriptCall:
+    def appending(self, events: Sequence[NewEvent], *, is_retry: bool = False) -> ScriptCall:
         """The call behind `append`, for a caller that sends more in the same round trip."""
         rows = [
             (
@@ -198,7 +208,9 @@ class EventLog:
             )
             for event in events
         ]
-        return ScriptCall(_APPEND, [self._keys.event_channel], [token_hex(4), *self._limits, to_json(rows)])
+        return ScriptCall(
+            _APPEND, [self._keys.event_channel], [token_hex(4), *self._limits, to_json(rows), int(is_retry)]
+        )
 
     async def read(
         self, job_id: UUID, *, after_seq: int = 0, epoch: str | None = None, limit: int | None = None

@@ -49,15 +49,15 @@ class EventWriter:
             await asyncio.wait([self._flusher])
 
     async def _flush(self) -> None:
-        backoff, silent_until, apart = 0.05, 0.0, 0
+        backoff, silent_until, apart, is_retry = 0.05, 0.0, 0, False
         try:
             while self._pending:
                 size = 1 if apart > 0 else _BATCH
                 apart -= 1
                 batch = [self._pending.popleft() for _ in range(min(size, len(self._pending)))]
                 try:
-                    self.refused += (await self._log.append(batch)).count(0)
-                    backoff = 0.05
+                    self.refused += (await self._log.append(batch, is_retry=is_retry)).count(0)
+                    backoff, is_retry = 0.05, False
                 except ResponseError as error:
                     # Redis works and refuses something in the batch: the others must not wait for it.
                     if len(batch) == 1:
@@ -65,9 +65,11 @@ class EventWriter:
                         logger.warning("Redis refused an event: job_id={} error={}", batch[0].job_id, error)
                     else:
                         self._pending.extendleft(reversed(batch))
+                        is_retry = True
                         apart = len(batch)
                 except (RedisError, OSError, TimeoutError) as error:
                     self._pending.extendleft(reversed(batch))
+                    is_retry = True  # it may have been written all the same
                     if monotonic() > silent_until:
                         logger.warning("Events wait, Redis is away: {}", type(error).__name__)
                         silent_until = monotonic() + 10
