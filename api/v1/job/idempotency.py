@@ -49,6 +49,7 @@ def get_idempotency(
     idempotency_key: Annotated[
         list[str] | None,
         Header(
+            alias="Idempotency-Key",
             description="Makes it safe to send the request again: the same key and body get the same answer, marked "
             "with `Idempotency-Replayed: true`; another body gets 422.",
             examples=['"8e03978e-40d5-43dd-bc93-6894a57f9324"'],

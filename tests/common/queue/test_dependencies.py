@@ -42,6 +42,7 @@ async def test_a_job_starts_after_the_last_of_those_it_waits_for(
     assert all(ends)
     assert starts[2] >= max(ends[0], ends[1])  # type: ignore[operator,type-var]
     assert starts[3] >= ends[2]  # type: ignore[operator]
+    rows = [await watcher.ended(row) for row in rows]
     assert not any(row.has_dependants or row.pending_after for row in rows)
 
 
