@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-import socketio  # type: ignore[import-untyped]
 from loguru import logger
+
+from api.socketio_server import socketio
 
 _NAMESPACE = "/"
 _DRAIN_LIMIT = 30.0

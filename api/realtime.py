@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Self
 
-import socketio  # type: ignore[import-untyped]
 from loguru import logger
 from pydantic import BaseModel, ValidationError
 from redis import RedisError
@@ -23,6 +22,7 @@ from api.job_history import JobHistory, Position
 from api.realtime_schema import Handshake, JobRequest, SubscribeRequest, refusal
 from api.relay import Relay
 from api.socketio_bus import BusClientManager
+from api.socketio_server import socketio
 from api.user_updates import UserUpdates
 from common.database.model import Job
 from common.errors import AppError, ForbiddenError, NotFoundError, UnauthorizedError

@@ -7,9 +7,9 @@ from loguru import logger
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from redis import RedisError
 from redis.asyncio import Redis
-from socketio.async_pubsub_manager import AsyncPubSubManager  # type: ignore[import-untyped]
 
 from api.event_bus import EventBus
+from api.socketio_server import AsyncPubSubManager
 from common.redis import RedisKeys
 
 

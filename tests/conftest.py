@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import socketio  # type: ignore[import-untyped]  # noqa: F401  whole, before the api hides its client side
 
 from tests.fixtures.server_process import SERVERS
 
