@@ -5,7 +5,8 @@ from itertools import accumulate
 
 import pytest
 
-from tests.model.machine import Guard, Machine, Violation
+from tests.model.machine import Machine
+from tests.model.state import Guard, Violation
 
 STEPS = 80
 WEIGHTS = {

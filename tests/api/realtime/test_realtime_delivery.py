@@ -3,36 +3,17 @@
 import asyncio
 from typing import Any
 
-from sqlalchemy import text
-
 from api.container import ApiContainer
 from common.database.model import Job
-from common.events import NewEvent
-from tests.api.realtime.conftest import Person, Serve, Server, delta, kill_listeners, submit, succeeded
+from tests.api.realtime.conftest import Person, Server, delta, kill_listeners, submit, succeeded
 from tests.api.realtime.listener import Heard, Listener, eventually
-
-_WORDS = [f"word{number} " for number in range(500)]
-
-
-def said(events: list[dict[str, Any]]) -> str:
-    return "".join(event["data"]["text"] for event in events if event["type"] == "llm.delta")
-
-
-def numbers(events: list[dict[str, Any]]) -> list[int]:
-    return [event["seq"] for event in events]
-
-
-async def stream(container: ApiContainer, job: Job, words: list[str] = _WORDS) -> None:
-    """What a worker that streams does, one event at a time and as fast as it goes."""
-    for word in words:
-        await container.events().append([delta(job, word)])
-    await container.events().append([succeeded(job)])
+from tests.api.realtime.story import WORDS, end, numbers, said, stream
 
 
 async def test_gap_follows_the_acknowledgement_and_live_follows_the_gap(
     server: Server, backstage: ApiContainer, person: Person, job: Job
 ) -> None:
-    await backstage.events().append([delta(job, word) for word in _WORDS[:9]])
+    await backstage.events().append([delta(job, word) for word in WORDS[:9]])
     page = await backstage.events().read(job.id)
     async with Listener(server.url, person.token) as listener:
         answer = await listener.subscribe(job.id, after_seq=4, epoch=page.epoch)
@@ -47,7 +28,7 @@ async def test_gap_follows_the_acknowledgement_and_live_follows_the_gap(
 async def test_acknowledgement_stands_before_the_gap_on_the_wire(
     server: Server, backstage: ApiContainer, person: Person, job: Job
 ) -> None:
-    await backstage.events().append([delta(job, word) for word in _WORDS])
+    await backstage.events().append([delta(job, word) for word in WORDS])
     order: list[str] = []
     async with Listener(server.url, person.token) as listener:
         listener.client.on("job:event", lambda _: order.append("event"))
@@ -82,7 +63,7 @@ async def test_subscribers_who_join_a_fast_stream_hear_the_whole(
         tasks.create_task(stream(backstage, job))
     for listener in listeners:
         assert numbers(listener.events) == list(range(1, 503))
-        assert said(listener.events) == "".join(_WORDS)
+        assert said(listener.events) == "".join(WORDS)
 
 
 async def test_client_that_comes_and_goes_misses_nothing(
@@ -98,7 +79,7 @@ async def test_client_that_comes_and_goes_misses_nothing(
                 await _next_part(listener, goal=heard[-1]["seq"] + 60 if heard else 60)
             heard += listener.events
     assert numbers(heard) == list(range(1, 503))
-    assert said(heard) == "".join(_WORDS)
+    assert said(heard) == "".join(WORDS)
 
 
 async def _next_part(listener: Listener, *, goal: int) -> None:
@@ -138,7 +119,7 @@ async def test_emptied_redis_is_announced_and_delivery_goes_on(
 async def test_trimmed_log_is_not_called_recovered(
     server: Server, backstage: ApiContainer, person: Person, job: Job
 ) -> None:
-    await backstage.events().append([delta(job, word) for word in _WORDS[:20]])
+    await backstage.events().append([delta(job, word) for word in WORDS[:20]])
     await backstage.redis().xtrim(backstage.keys().events(job.id), maxlen=5, approximate=False)
     async with Listener(server.url, person.token) as listener:
         answer = await listener.subscribe(job.id, after_seq=3)
@@ -155,13 +136,13 @@ async def test_cut_bus_connections_lose_nothing(
         for start in range(0, 500, 100):
             await eventually(lambda: server.bus.is_connected)
             assert await kill_listeners(backstage.redis()) == 1
-            for word in _WORDS[start : start + 100]:
+            for word in WORDS[start : start + 100]:
                 await backstage.events().append([delta(job, word)])
         await backstage.events().append([succeeded(job)])
         events = await listener.until_type("job.succeeded")
         assert await listener.until(lambda _: len(listener.named("job:resync")) == 5)
     assert numbers(events) == list(range(1, 503))
-    assert said(events) == "".join(_WORDS)
+    assert said(events) == "".join(WORDS)
 
 
 async def test_end_that_came_while_the_bus_was_cut_arrives_afterwards(
@@ -197,7 +178,7 @@ async def test_messages_that_are_not_ours_are_dropped(
 async def test_ended_job_whose_log_has_expired_still_tells_its_end(
     server: Server, backstage: ApiContainer, person: Person, job: Job
 ) -> None:
-    await _end(backstage, job)
+    await end(backstage, job)
     await backstage.redis().delete(backstage.keys().events(job.id))
     async with Listener(server.url, person.token) as listener:
         answer = await listener.subscribe(job.id, after_seq=1, epoch="gone")
@@ -214,7 +195,7 @@ async def test_end_that_nobody_published_is_found_on_the_row(
 ) -> None:
     async with Listener(server.url, person.token) as listener:
         await listener.subscribe(job.id)
-        await _end(backstage, job)
+        await end(backstage, job)
         events = await listener.until_type("job.cancelled")
     assert numbers(events) == [1, 2]
 
@@ -268,59 +249,3 @@ async def test_watch_hears_one_job_inside_the_process(server: Server, backstage:
         assert await watch.next() is None
         await backstage.events().append([succeeded(job)])
         assert (await watch.next()) is not None
-
-
-async def test_two_processes_tell_the_same(serve: Serve, backstage: ApiContainer, person: Person, job: Job) -> None:
-    first, second = await serve(), await serve()
-    async with Listener(first.url, person.token) as here, Listener(second.url, person.token) as there:
-        for listener in (here, there):
-            await listener.subscribe(job.id)
-        await stream(backstage, job, _WORDS[:100])
-        for listener in (here, there):
-            assert numbers(await listener.until_type("job.succeeded")) == list(range(1, 103))
-        await first.realtime.server.emit("notice", {"text": "to all"})
-        for listener in (here, there):
-            await _noticed(listener)
-        sid = there.client.get_sid()
-        await first.realtime.server.disconnect(sid)
-        async with asyncio.timeout(10):
-            await there.disconnected.wait()
-
-
-async def _noticed(listener: Listener) -> None:
-    await listener.until(lambda _: bool(listener.named("notice")))
-
-
-async def _end(container: ApiContainer, job: Job) -> None:
-    """The job was cancelled long ago, and nobody published it."""
-    change = "status = 'cancelled', error = :error, finished_at = now() - interval '2 hours'"
-    values = {"id": job.id, "error": '{"code": "cancelled", "message": "cancelled"}'}
-    async with container.sessions().begin() as db:
-        await db.execute(text(f"UPDATE jobs SET {change} WHERE id = :id"), values)
-
-
-async def test_event_of_a_later_attempt_passes(
-    server: Server, backstage: ApiContainer, person: Person, job: Job
-) -> None:
-    async with Listener(server.url, person.token) as listener:
-        await listener.subscribe(job.id)
-        await backstage.events().append([delta(job, "first"), NewEvent(job.id, job.owner_id, "llm.reset", 2)])
-        assert await backstage.events().append([delta(job, "outdated")]) == [0]
-        await backstage.events().append([NewEvent(job.id, job.owner_id, "job.succeeded", 2)])
-        assert numbers(await listener.until_type("job.succeeded")) == [1, 2, 3, 4]
-
-
-async def test_job_that_is_cancelled_while_it_waits_for_a_retry_tells_its_end(
-    server: Server, backstage: ApiContainer, person: Person, job: Job
-) -> None:
-    retrying = NewEvent(job.id, job.owner_id, "job.retrying", job.attempt, ends_attempt=True)
-    async with Listener(server.url, person.token) as listener:
-        await listener.subscribe(job.id)
-        await backstage.events().append([retrying])
-        assert await backstage.events().append([NewEvent(job.id, job.owner_id, "llm.delta", job.attempt)]) == [0]
-        await listener.ask("job:cancel", {"job_id": str(job.id)})
-        await listener.until_type("job.cancelled")
-        await backstage.queue().retry(job.id, person.owner)
-        await backstage.events().append([NewEvent(job.id, job.owner_id, "job.started", job.attempt + 1)])
-        events = await listener.until_type("job.started")
-    assert [event["type"] for event in events[1:]] == ["job.retrying", "job.cancelled", "job.queued", "job.started"]
