@@ -24,7 +24,7 @@ from common.queue.definition import JobKind
 from common.queue.status import AttemptOutcome, JobStatus
 from common.repository.job import Owner
 from tests.faults.fleet import Fleet
-from tests.faults.history import Ending, Move, Story, violations
+from tests.faults.history import Ending, Move, Story, read_move, violations
 
 type Connection = asyncpg.Connection[asyncpg.Record]
 
@@ -135,7 +135,7 @@ class Arena:
             moves: dict[UUID, list[Move]] = {row["id"]: [] for row in rows}
             endings: dict[UUID, list[Ending]] = {row["id"]: [] for row in rows}
             for row in await db.fetch(_MOVES, ids):
-                moves[row["job_id"]].append(_move(row))
+                moves[row["job_id"]].append(read_move(row))
             for row in await db.fetch(_ENDINGS, ids):
                 ending = Ending(row["attempt"], row["worker_id"], AttemptOutcome(row["outcome"]))
                 endings[row["job_id"]].append(ending)
@@ -203,20 +203,6 @@ async def arena(folder: Path, *, redis_url: str | None = None) -> AsyncIterator[
         await container.redis().aclose()
         await container.listener_redis().aclose()
         await container.engine().dispose()
-
-
-def _move(row: "asyncpg.Record") -> Move:
-    before = row["before"]
-    return Move(
-        None if before is None else JobStatus(before),
-        JobStatus(row["after"]),
-        row["attempt_before"],
-        row["attempt"],
-        row["lease_before"],
-        row["failures"],
-        row["crashes"],
-        row["is_cancelling"],
-    )
 
 
 def _has_end(events: Sequence[Event]) -> bool:

@@ -6,10 +6,11 @@ Not "it ended in the end": every job's whole way is checked.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from common.events import Event, EventType, is_terminal
-from common.queue.status import AttemptOutcome, JobStatus, is_allowed
+from common.queue.status import TERMINAL, AttemptOutcome, JobStatus, is_allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +70,39 @@ class Story:
         return self.moves[-1].crashes
 
 
+def read_move(row: Any) -> Move:
+    """A row of `job_history`."""
+    before = row["before"]
+    return Move(
+        None if before is None else JobStatus(before),
+        JobStatus(row["after"]),
+        row["attempt_before"],
+        row["attempt"],
+        row["lease_before"],
+        row["failures"],
+        row["crashes"],
+        row["is_cancelling"],
+    )
+
+
 def violations(story: Story, *, max_crashes: int, whole_events: bool) -> list[str]:
     """What this job did that it must not, in words; empty when all is well.
 
     `whole_events` is False when the fault emptied Redis or cut its file: numbers must then still be without holes.
     """
-    found = [
-        *_of_status(story),
-        *_of_attempts(story),
-        *_of_cancel(story),
-        *_of_budgets(story, max_crashes),
-        *_of_events(story, whole=whole_events),
-    ]
+    found = [] if story.status.is_terminal else [f"job {story.job_id}: it did not end; it is {story.status}"]
+    found += [f"job {story.job_id}: {text}" for text in _of_events(story, whole=whole_events)]
+    return found + wrong_moves(story, max_crashes=max_crashes)
+
+
+def wrong_moves(story: Story, *, max_crashes: int) -> list[str]:
+    """What is wrong with its rows alone, also while it is still on its way."""
+    found = [*_of_status(story), *_of_attempts(story), *_of_cancel(story), *_of_budgets(story, max_crashes)]
     return [f"job {story.job_id}: {text}" for text in found]
 
 
 def _of_status(story: Story) -> Iterator[str]:
-    """Accepted jobs end, once (I1, I3)."""
-    if not story.status.is_terminal:
-        yield f"it did not end; it is {story.status}"
+    """Only legal moves, and one end that stays (I1, I3)."""
     ends = 0
     for move in story.moves:
         if move.before is None:
@@ -130,7 +145,8 @@ def _of_budgets(story: Story, max_crashes: int) -> Iterator[str]:
     """Budgets hold, and only failures and crashes use them (I6, I7)."""
     if story.failures > story.max_attempts or story.crashes > max_crashes:
         yield f"it has {story.failures} failures and {story.crashes} crashes"
-    outcomes = Counter(ending.outcome for ending in story.endings)
+    retried = [move.attempt for move in story.moves if move.before in TERMINAL and move.after is JobStatus.QUEUED]
+    outcomes = Counter(ending.outcome for ending in story.endings if ending.attempt > max(retried, default=0))
     failures = outcomes[AttemptOutcome.RETRIED] + outcomes[AttemptOutcome.FAILED]
     if failures != story.failures:
         yield f"{failures} attempts failed, it was charged with {story.failures}"

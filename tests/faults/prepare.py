@@ -13,7 +13,7 @@ import asyncpg
 from common.embedded.stack import EmbeddedStack
 
 # Every move of every job is written down by the database itself, so that no process can leave one out.
-_HISTORY = """
+HISTORY = """
 CREATE TABLE job_history (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, job_id uuid NOT NULL, before text, after text NOT NULL,
     attempt_before integer, attempt integer NOT NULL, lease_before uuid, failures integer NOT NULL,
@@ -45,7 +45,7 @@ async def prepare(folder: Path) -> None:
         if await alembic.wait() != 0:
             raise SystemExit("the migrations failed")
         connection = await asyncpg.connect(url)
-        await connection.execute(_HISTORY)
+        await connection.execute(HISTORY)
         await connection.close()
     (folder / "ports.json").unlink()
 

@@ -25,7 +25,8 @@ class Unsure:
 
     def install(self, put: Callable[[Any, str, Any], None] = setattr) -> None:
         """Put itself between SQLAlchemy and asyncpg in this process, by `put(target, name, value)`."""
-        execute, commit = PGDialect_asyncpg.do_execute, PGDialect_asyncpg.do_commit
+        execute: Any = PGDialect_asyncpg.do_execute
+        commit: Any = PGDialect_asyncpg.do_commit
 
         def do_execute(dialect: Any, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
             execute(dialect, cursor, statement, parameters, context)

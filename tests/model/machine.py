@@ -5,7 +5,7 @@ Every rule that the real statements carry is a `Guard` that can be left out, to 
 
 import random
 
-from tests.model.state import MAX_CRASHES, MAX_FAILURES, TERMINAL, Guard, Row, Task, Violation, Worker
+from tests.model.parts import MAX_CRASHES, MAX_FAILURES, TERMINAL, Guard, Row, Task, Violation, Worker
 
 
 class Machine:

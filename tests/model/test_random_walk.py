@@ -6,7 +6,7 @@ from itertools import accumulate
 import pytest
 
 from tests.model.machine import Machine
-from tests.model.state import Guard, Violation
+from tests.model.parts import Guard, Violation
 
 STEPS = 80
 WEIGHTS = {
