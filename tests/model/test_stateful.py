@@ -28,7 +28,10 @@ from tests.faults.prepare import HISTORY
 from tests.fixtures.server_process import SERVERS, TEMPLATE, database_url
 from tests.model.operations import ENDS, MAX_CRASHES, Learn, Operation, World
 
-KINDS = ["claim", "claim", "claim next", "end", "end", "end", "cancel", "retry", "reap", "expire", "beat"]
+KINDS = [
+    *("claim", "claim next", "claim next", "claim next", "end current", "end current", "end current", "end", "end"),
+    *("cancel", "cancel running", "cancel running", "retry", "reap", "reap", "expire", "beat"),
+]
 NUMBERS = st.integers(0, 11)
 # Numbers, not members: what the world holds depends on who wins a race, and Hypothesis has to draw alike each time.
 CHOICES = st.tuples(st.sampled_from(KINDS), NUMBERS, NUMBERS, st.sampled_from(sorted(ENDS)))
@@ -87,20 +90,21 @@ class Jobs(RuleBasedStateMachine):
     def start_worker(self) -> None:
         self.database.run(self._alone(self.world.start_worker))
 
-    @rule(choice=CHOICES)
-    def one(self, choice: Choice) -> None:
-        learn = self.database.run(self._alone(self._operation(choice)))
-        learn()
-
     @rule(first=CHOICES, second=CHOICES, keeps=st.booleans())
     def two_at_once(self, first: Choice, second: Choice, keeps: bool) -> None:
         """The second begins while the first holds its locks, and waits or skips; then the first ends either way."""
         self.database.run(self._race(self._operation(first), self._operation(second), keeps=keeps))
 
-    @rule(job=NUMBERS, worker=NUMBERS, expires=st.booleans(), late=st.booleans())
-    def let_time_pass(self, job: int, worker: int, expires: bool, late: bool) -> None:
-        expired = _pick(self.world.jobs, job) if expires else None
-        stopped = _pick(self.world.workers, worker) if late else None
+    @rule(choices=st.lists(CHOICES, min_size=3, max_size=6))
+    def several(self, choices: list[Choice]) -> None:
+        for choice in choices:
+            self.database.run(self._alone(self._operation(choice)))()
+
+    @rule(job=NUMBERS, worker=NUMBERS)
+    def let_time_pass(self, job: int, worker: int) -> None:
+        """All waits are over; now and then a job's time to start is, or a worker's lease."""
+        expired = _pick(self.world.jobs, job) if job > 9 else None
+        stopped = _pick(self.world.workers, worker) if worker > 7 else None
         self.database.run(self._alone(lambda db: self.world.let_time_pass(db, expired=expired, late=stopped)))
 
     @invariant()
@@ -120,6 +124,10 @@ class Jobs(RuleBasedStateMachine):
         match kind:
             case "claim next":
                 return world.claim(worker, None)
+            case "end current" if world.current:
+                return world.end(_pick(list(world.current.values()), one), how)
+            case "cancel running" if world.current:
+                return world.cancel(_pick(list(world.current), one))
             case "end" if world.held:
                 return world.end(_pick(world.held, one), how)
             case "cancel":
