@@ -21,16 +21,16 @@ class Results:
 
     runs: dict[str, dict[str, list[Figures]]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
-    loads: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
     begun: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def add(self, case: str, engine: str, figures: Figures) -> None:
         """Keep one run."""
         self.runs.setdefault(case, {}).setdefault(engine, []).append(figures)
 
-    def note_load(self) -> None:
-        """Keep how busy the machine is, this benchmark included."""
-        self.loads.append(round(os.getloadavg()[0], 2))
+    def note_busy(self, percent: float) -> None:
+        """Keep how busy the machine was just before a run, when nothing of this benchmark ran."""
+        self.busy.append(percent)
 
     def values(self, case: str, engine: str, figure: str) -> list[float]:
         """One figure of all runs."""
@@ -62,7 +62,7 @@ class Results:
             "machine": {"system": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()},
             "versions": installed_versions(),
             "settings": dict(settings),
-            "load": self.loads,
+            "busy_before": self.busy,
             "failures": self.failures,
             "cases": {case.name: self._case(case) for case in cases if case.name in self.runs},
         }

@@ -8,6 +8,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 from taskiq import AsyncBroker, AsyncTaskiqTask
+from taskiq.kicker import AsyncKicker
 from taskiq_redis import ListQueueBroker, RedisAsyncResultBackend, RedisStreamBroker
 
 from tests.benchmark.peers.base import Peer, in_parallel
@@ -66,9 +67,7 @@ class TaskiqList(Peer):
         await self._redis.aclose()
 
     async def submit(self, job: str, *args: float) -> AsyncTaskiqTask[Any]:
-        task = self._broker.find_task(job)
-        assert task is not None
-        return await task.kiq(*args)
+        return await AsyncKicker(job, self._broker, {}).kiq(*args)
 
     async def submit_many(self, job: str, count: int, *args: float) -> None:
         await in_parallel(lambda: self.submit(job, *args), count, at_a_time=50)
