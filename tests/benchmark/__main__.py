@@ -58,7 +58,7 @@ def benchmark(
         uvloop.run(_run(console, plan, results))
     except KeyboardInterrupt:
         console.print("Interrupted; what was measured so far:", style="yellow")
-    if results.loads:
+    if results.busy:
         print_results(console, results, plan_cases)
         _save(console, output, results, plan_cases)
     raise typer.Exit(1 if results.failures else 0)

@@ -19,10 +19,8 @@ def print_results(console: Console, results: Results, cases: Sequence[Case]) -> 
     for what, why in results.failures.items():
         console.print(f"[bold red]{what}[/] failed:", end=" ")
         console.print(why, markup=False)
-    low, high = min(results.loads), max(results.loads)
-    console.print(
-        f"1-minute load of the machine during the runs, this benchmark included: {low} to {high}", style="dim"
-    )
+    low, high = min(results.busy), max(results.busy)
+    console.print(f"CPU in use by others, looked at before each run: {low:.0f} to {high:.0f} %", style="dim")
 
 
 def case_table(results: Results, case: Case) -> Table:
