@@ -12,7 +12,7 @@ const messages = [
 const response = await fetch(`${url}/api/v1/jobs`, {
   method: "POST",
   headers: { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) },
-  body: JSON.stringify({ kind: "llm.chat", payload: { messages } }),
+  body: JSON.stringify({ kind: "llm.chat", payload: { messages, temperature: 0 } }),
 });
 if (!response.ok) throw new Error(await response.text());
 const seen = { job_id: (await response.json()).id, after_seq: 0 }; // the place in the job's numbered log

@@ -22,7 +22,7 @@ def submit(question: str) -> str:
     """Submit a job and return its id."""
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": question}]
     headers = {"Authorization": f"Bearer {TOKEN}"} if TOKEN else {}
-    body = {"kind": "llm.chat", "payload": {"messages": messages}}
+    body = {"kind": "llm.chat", "payload": {"messages": messages, "temperature": 0}}
     return str(httpx2.post(f"{URL}/api/v1/jobs", json=body, headers=headers).raise_for_status().json()["id"])
 
 
