@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,12 +12,16 @@ from typing import Self
 
 import psutil
 
+from common.embedded import launch
+
 
 class WorkerProcess:
     """One worker command in a process group of its own; its output goes to a file in `folder`."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
-        self._command = list(command)
+        # Through the launcher, so that it ends with this process, however that ends.
+        ending = ["--signal", str(int(signal.SIGTERM)), "--parent", str(os.getpid())]
+        self._command = [sys.executable, "-I", "-S", launch.__file__, *ending, "--", *command]
         self._environment = dict(environment)
         self.log = folder / "worker.log"
         self._process: subprocess.Popen[bytes] | None = None
