@@ -37,6 +37,7 @@ _REGISTER = statement(
     """
     INSERT INTO workers (id, host, boot_id, pid, queues, concurrency, lease_expires_at)
     VALUES (:id, :host, :boot_id, :pid, :queues, :concurrency, clock_timestamp() + :lease)
+    ON CONFLICT (id) DO UPDATE SET lease_expires_at = EXCLUDED.lease_expires_at WHERE workers.stopped_at IS NULL
     """,
     id=Uuid(),
     queues=TEXTS,
@@ -84,7 +85,10 @@ class WorkerRepository:
     """Who is working, and who may hold jobs."""
 
     async def register(self, db: Executor, incarnation: Incarnation, lease: timedelta) -> None:
-        """Add a worker with a fresh lease. Earlier boots of the same host are known to be dead and end."""
+        """Add a worker with a fresh lease; doing so again, after a lost answer, is harmless.
+
+        Earlier boots of the same host are known to be dead and end.
+        """
         await execute(db, _STOP_OTHER_BOOTS, {"host": incarnation.host, "boot_id": incarnation.boot_id})
         values = {
             "id": incarnation.id,
