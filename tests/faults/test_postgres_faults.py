@@ -109,6 +109,7 @@ async def test_after_an_outage_of_two_leases_no_living_worker_is_robbed(data_dir
             assert outcomes(stories) == {"succeeded": 6, "cancelled": 2}
 
 
+@pytest.mark.soak
 async def test_a_silent_postgres_takes_the_right_to_work_and_gives_it_back(data_dir: Path) -> None:
     """Window: cut off without a word: the worker stops before its lease ends, and comes back by itself."""
     async with arena(data_dir) as servers:

@@ -82,7 +82,7 @@ async def test_cancel_meets_finish(arena: Arena) -> None:
 async def test_cancel_meets_drain(arena: Arena) -> None:
     """Window: the job goes back to its queue while its owner cancels it; no answer says it has ended as queued."""
     moments = random.Random(5)
-    for _ in range(6):
+    for _ in range(3):
         worker = await arena.fleet.start_one(WORKER_DRAIN_GRACE="0")
         jobs = await arena.submit_many(system_sleep, SystemSleepPayload(seconds=30), 20)
         await arena.until("status = 'running'", 20)
@@ -92,14 +92,14 @@ async def test_cancel_meets_drain(arena: Arena) -> None:
         await draining
     await arena.fleet.start_one()
     await arena.until_ended(30)
-    assert outcomes(await arena.check()) == {"cancelled": 120}
+    assert outcomes(await arena.check()) == {"cancelled": 60}
 
 
 async def test_cancel_meets_the_reaper(arena: Arena) -> None:
     """Window: cancel against reaper: what was cancelled while its worker was dead does not run again."""
     moments = random.Random(6)
+    jobs = await arena.submit_many(system_sleep, SystemSleepPayload(seconds=2), 60)
     victim = await arena.fleet.start_one(WORKER_CONCURRENCY="60")
-    jobs = await arena.submit_many(system_sleep, SystemSleepPayload(seconds=1), 60)
     await arena.until("status = 'running'", 60)
     await victim.kill()
     await arena.fleet.start_one(WORKER_CONCURRENCY="60")
@@ -122,8 +122,8 @@ async def test_a_cancel_while_a_retry_waits_is_the_last_event(arena: Arena, tmp_
 
 async def test_two_reconcilers_at_once_move_each_job_once(arena: Arena) -> None:
     """Window: two reapers and two dispatchers; guards and skipped locks, no leader needed."""
+    await arena.submit_many(system_sleep, SystemSleepPayload(seconds=2), 100)
     victim = await arena.fleet.start_one(WORKER_CONCURRENCY="100")
-    await arena.submit_many(system_sleep, SystemSleepPayload(seconds=0.5), 100)
     await arena.until("status = 'running'", 100)
     await victim.kill()
     options = SubmitOptions(expires_in=timedelta(seconds=0.1))

@@ -153,6 +153,7 @@ async def submit_steadily(arena: Arena, count: int, per_second: float) -> None:
     await asyncio.gather(*(submit(number) for number in range(count)))
 
 
+@pytest.mark.soak
 async def test_a_stopped_valkey_is_as_good_as_none(arena: Arena) -> None:
     """Window: the server takes connections and never answers, then goes on as if nothing had been."""
     await arena.fleet.start(2)

@@ -209,7 +209,7 @@ async def _execute(url: str, statement: str) -> None:
 
 @pytest.mark.parametrize(
     ("examples", "steps"),
-    [pytest.param(100, 25, id="100 examples"), pytest.param(3000, 50, id="3000 examples", marks=pytest.mark.soak)],
+    [pytest.param(100, 25, id="100 examples"), pytest.param(1500, 40, id="1500 examples", marks=pytest.mark.soak)],
 )
 def test_the_repositories_keep_every_promise(database: Database, examples: int, steps: int) -> None:
     machine = type("OwnJobs", (Jobs,), {"database": database})
