@@ -20,7 +20,7 @@ COMMANDS = {
     "migrate": LazyCommand("common.cli.migrate", "Bring the database to the newest (or a given) revision."),
     "doctor": LazyCommand("common.cli.doctor", "Check every server and setting, and say how to mend them."),
     "users": LazyCommand("common.cli.users", "Create users."),
-    "bench": LazyCommand("common.cli.bench", "Measure Letuin beside other queues; needs a checkout."),
+    "bench": LazyCommand("common.cli.bench", "Measure Letuin beside other queues."),
     "login": LazyCommand("common.cli.login", "Sign in, and keep the token for later commands."),
 }
 # Names instead of imports: the embedded servers are not needed to show their errors.

@@ -57,7 +57,7 @@ class UpScreen:
         rows.add_column(style="bold")
         rows.add_column(overflow="fold")
         rows.add_row("API", f"{plan.url}   [dim]docs[/] {plan.url}/docs")
-        rows.add_row("First job", f'{at}{letuin} submit llm.chat -p prompt="Say hello" --follow')
+        rows.add_row("First job", f'{at}{letuin} submit llm.chat -p prompt="Say hello" -p max_tokens=60 --follow')
         rows.add_row("More", f"{at}{letuin} jobs kinds   [dim]·[/]   {at}{letuin} doctor")
         rows.add_row("Data", str(plan.data_dir))
         rows.add_row("Logs", str(plan.log_dir))

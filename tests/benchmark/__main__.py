@@ -47,7 +47,7 @@ def benchmark(
     million: Annotated[bool, typer.Option("--million", help="Growth up to 1,000,000 rows; takes minutes.")] = False,
     output: Annotated[Path, typer.Option(help="Folder for the JSON file and the picture.")] = Path("data/benchmark"),
 ) -> None:
-    """Measure Letuin beside arq, SAQ, taskiq, dramatiq and huey on the same servers, in one go."""
+    """Measure Letuin beside other queues. arq, SAQ, taskiq, dramatiq and huey run in one go on the same servers."""
     console = Console()
     chosen = _names(cases, [case.name for case in CASES], "case")
     plan_cases = [_make_case(case, quick, million) for case in CASES if case.name in chosen]
