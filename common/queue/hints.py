@@ -168,10 +168,11 @@ class HintQueue:
         *_, flat = await run_scripts(self._redis, *([self._settling(settled)] if settled else []), call)
         hints, malformed = [], []
         for index, raw in zip(flat[::2], flat[1::2], strict=True):
-            try:
-                hints.append(TakenHint(UUID(raw.decode()), queues[index]))
-            except ValueError:
+            job_id = _read_id(raw)
+            if job_id is None:
                 malformed.append((queues[index], raw))
+            else:
+                hints.append(TakenHint(job_id, queues[index]))
         for queue, raw in malformed:
             pipe = self._redis.pipeline(transaction=False)
             pipe.zrem(self._keys.later(queue), raw)
@@ -188,3 +189,12 @@ class HintQueue:
         queues = list(dict.fromkeys(hint.queue for hint in hints))
         rows = [(queues.index(hint.queue), str(hint.job_id), self._keys.hint(str(hint.job_id))) for hint in hints]
         return ScriptCall(_SETTLE, [self._keys.later(name) for name in queues], [to_json(rows)])
+
+
+def _read_id(raw: bytes) -> UUID | None:
+    """The job id, if `raw` is written as we write one: settling removes what it writes again."""
+    try:
+        job_id = UUID(raw.decode())
+    except ValueError:
+        return None
+    return job_id if str(job_id).encode() == raw else None
