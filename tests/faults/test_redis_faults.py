@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from common.ids import new_id
 from common.jobs.system_echo import SystemEchoPayload, system_echo
 from common.queue.hints import Hint
-from tests.faults.arena import Arena, arena, outcomes
+from tests.faults.arena import Arena, arena, eventually, outcomes
 from tests.faults.kinds.mark import MarkPayload, mark
 from tests.faults.proxy import TcpProxy
 
@@ -119,6 +120,23 @@ async def test_rubbish_in_redis_stops_no_worker_and_no_job(arena: Arena) -> None
     assert worker.is_alive
     stories = await arena.check(whole_events=False)
     assert {story.claims for story in stories} == {1}
+
+
+async def test_what_only_looks_like_a_job_id_is_put_aside_for_good(arena: Arena) -> None:
+    """Window: an entry that reads as a UUID but is not written as we write one, and so could never be settled."""
+    redis, keys = arena.container.redis(), arena.container.keys()
+    strange = [str(new_id()).upper(), "-" * 4 + new_id().hex, "{" + new_id().hex + "}--"]
+    await redis.zadd(keys.queue("default"), dict.fromkeys(strange, 0))
+    await arena.fleet.start_one(HINT_REDELIVERY="0.2")
+
+    async def all_aside() -> bool:
+        aside = await redis.lrange(keys.quarantine, 0, -1)  # type: ignore[misc]
+        return {raw.decode() for raw in aside} == set(strange)
+
+    await eventually(all_aside)
+    await asyncio.sleep(0.5)
+    assert await redis.llen(keys.quarantine) == len(strange)  # type: ignore[misc]
+    assert await redis.exists(*keys.queue_keys("default")) == 0
 
 
 @pytest.mark.parametrize("key", ["quarantine", "broker_epoch", "lock", "events"])
