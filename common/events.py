@@ -143,10 +143,12 @@ local function earlier(stream, tail)
 end
 for i, event in ipairs(cjson.decode(ARGV[5])) do
   local stream, attempt, mark, head, tail = unpack(event)
-  local seq, epoch, open = 0, ARGV[1], true
+  local seq, epoch, open, foreign = 0, ARGV[1], true, false
   local last = tails[stream]
   if not last then
-    local entry = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+    local found = redis.pcall('XREVRANGE', stream, '+', '-', 'COUNT', 1)
+    foreign = found.err ~= nil  -- a key of another type must not stop the script half way
+    local entry = found[1]
     last = entry and {tonumber(string.match(entry[1], '^(%d+)')), entry[2][2], tonumber(entry[2][4]), entry[2][6]}
   end
   if last then
@@ -155,10 +157,10 @@ for i, event in ipairs(cjson.decode(ARGV[5])) do
     open = attempt > before or (attempt == before and
            (mark == 2 or (state ~= '1' and (state ~= '3' or mark == 1))))
   end
-  local known = earlier(stream, tail)
+  local known = not foreign and earlier(stream, tail)
   if known then
     numbers[i] = known
-  elseif open then
+  elseif open and not foreign then
     seq = seq + 1
     local json = head .. epoch .. '","seq":' .. seq .. tail
     redis.call('XADD', stream, 'MAXLEN', '~', ARGV[2], seq .. '-0', 'e', epoch, 'a', attempt, 't', mark, 'j', json)

@@ -57,7 +57,7 @@ class EventWriter:
                 batch = [self._pending.popleft() for _ in range(min(size, len(self._pending)))]
                 try:
                     self.refused += (await self._log.append(batch, is_retry=is_retry)).count(0)
-                    backoff, is_retry = 0.05, False
+                    backoff, is_retry = 0.05, apart > 0
                 except ResponseError as error:
                     # Redis works and refuses something in the batch: the others must not wait for it.
                     if len(batch) == 1:
