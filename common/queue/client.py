@@ -163,6 +163,7 @@ class JobQueue:
         Raises `NotFoundError`, `GoneError`, or `ConflictError` when it ended in another way already.
         """
         async with self._sessions.begin() as db:
+            await self._jobs.lock(db, job_id, owner)
             stopped = await self._jobs.cancel_queued(db, job_id, owner)
             requested = not stopped and await self._jobs.request_cancel(db, job_id, owner)
             job = await self._jobs.get(db, job_id, owner)
