@@ -107,6 +107,7 @@ async def test_cancel_meets_the_reaper(arena: Arena) -> None:
     answers = await asyncio.gather(*(cancel_after(arena, job, moments.uniform(2.0, 4.5)) for job in jobs[:40]))
     await arena.until_ended(60)
     stories = {story.job_id: story for story in await arena.check()}
+    assert set(answers) <= {"cancelled", "requested", "conflict"}
     for job, answer in zip(jobs, answers, strict=False):
         assert stories[job.id].status == ("succeeded" if answer == "conflict" else "cancelled")
     assert answers.count("conflict") < 20
