@@ -2,6 +2,7 @@
 
 from dependency_injector import providers
 
+from api.audit import AuditLog
 from api.authenticator import Authenticator
 from api.event_bus import EventBus
 from api.health import HealthService
@@ -9,6 +10,7 @@ from api.job_history import JobHistory
 from api.realtime import Realtime
 from api.request_log import create_writer
 from api.security import AccessTokens, CursorSigner, PasswordChecker, load_secret
+from api.v1.audit.service import AuditService
 from api.v1.auth.service import AuthService
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
@@ -16,6 +18,7 @@ from api.v1.log.service import LogService
 from api.v1.user.service import UserService
 from api.waiter import JobWaiter
 from common.container import CommonContainer
+from common.repository.audit import AuditRepository
 from common.repository.user import UserRepository
 from common.request_log import open_request_logs
 
@@ -28,6 +31,8 @@ class ApiContainer(CommonContainer):
     tokens = providers.Singleton(AccessTokens, CommonContainer.settings, secret)
     cursors = providers.Singleton(CursorSigner, secret)
     passwords = providers.Singleton(PasswordChecker)
+    audit_events = providers.Singleton(AuditRepository)
+    audit = providers.Singleton(AuditLog, CommonContainer.settings, CommonContainer.sessions, audit_events)
     authenticator = providers.Singleton(
         Authenticator, CommonContainer.settings, tokens, CommonContainer.sessions, users
     )
@@ -55,6 +60,7 @@ class ApiContainer(CommonContainer):
     )
     auth_service = providers.Singleton(AuthService, CommonContainer.sessions, users, passwords, tokens)
     user_service = providers.Singleton(UserService, CommonContainer.sessions, users)
+    audit_service = providers.Singleton(AuditService, CommonContainer.sessions, audit_events, cursors)
     log_service = providers.Singleton(LogService, request_logs)
     batch_service = providers.Singleton(
         BatchService,

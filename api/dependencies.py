@@ -4,9 +4,11 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from api.audit import AuditLog
 from api.authenticator import Authenticator, Caller
 from api.config import ApiSettings
 from api.security import AccessTokens
+from api.v1.audit.service import AuditService
 from api.v1.auth.service import AuthService
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
@@ -31,6 +33,8 @@ UserServiceDep = Annotated[UserService, from_state("users")]
 BatchServiceDep = Annotated[BatchService, from_state("batches")]
 JobServiceDep = Annotated[JobService, from_state("jobs")]
 LogServiceDep = Annotated[LogService, from_state("logs")]
+AuditServiceDep = Annotated[AuditService, from_state("audit_events")]
+AuditLogDep = Annotated[AuditLog, from_state("audit")]
 
 
 async def get_caller(request: Request, authenticator: AuthenticatorDep) -> Caller:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, TypedDict
 
 from loguru import logger
 
+from api.audit import AuditLog
 from api.authenticator import Authenticator
 from api.config import ApiSettings
 from api.container import ApiContainer
 from api.exception_handlers import is_database_away
 from api.health import HealthService
 from api.security import AccessTokens
+from api.v1.audit.service import AuditService
 from api.v1.auth.service import AuthService
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
@@ -40,6 +42,8 @@ class ApiState(TypedDict):
     jobs: JobService
     batches: BatchService
     logs: LogService
+    audit: AuditLog
+    audit_events: AuditService
 
 
 type Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[ApiState]]
@@ -55,6 +59,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
             stack.push_async_callback(container.redis().aclose)
             stack.push_async_callback(container.listener_redis().aclose)
             await stack.enter_async_context(_request_log(container))
+            await stack.enter_async_context(container.audit())
             await stack.enter_async_context(container.event_bus())
             await stack.enter_async_context(container.realtime())
             await stack.enter_async_context(_in_background(_make_builtin_users(container, settings)))
@@ -69,6 +74,8 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 jobs=container.job_service(),
                 batches=container.batch_service(),
                 logs=container.log_service(),
+                audit=container.audit(),
+                audit_events=container.audit_service(),
             )
 
     return lifespan

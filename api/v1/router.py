@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from api.problem import Problem
+from api.v1.audit.router import router as audit_router
 from api.v1.auth.router import router as auth_router
 from api.v1.batch.router import create_router as create_batch_router
 from api.v1.job.bulk_router import router as job_bulk_router
@@ -23,4 +24,5 @@ def create_router(catalog: Catalog) -> APIRouter:
     router.include_router(create_job_router(catalog))
     router.include_router(create_batch_router(catalog))
     router.include_router(log_router)
+    router.include_router(audit_router)
     return router

@@ -1,5 +1,7 @@
 """All tables; importing this package completes `Base.metadata`."""
 
+from common.database.model.api_key import ApiKey
+from common.database.model.audit import AuditEvent
 from common.database.model.base import Base
 from common.database.model.job import Attempt, Job
 from common.database.model.submission import Batch, IdempotencyKey, JobDependency, JobResult, PurgedJob, UniqueSlot
@@ -7,7 +9,9 @@ from common.database.model.user import Role, Tenant, User
 from common.database.model.worker import Queue, Worker
 
 __all__ = [
+    "ApiKey",
     "Attempt",
+    "AuditEvent",
     "Base",
     "Batch",
     "IdempotencyKey",

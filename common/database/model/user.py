@@ -29,7 +29,7 @@ class Tenant(Base):
 
 
 class User(Base):
-    """A person or service that signs in. `email` is kept in lower case."""
+    """A person who signs in, or a service that has keys only. `email` is kept in lower case."""
 
     __tablename__ = "users"
     __table_args__ = (
@@ -42,6 +42,8 @@ class User(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
     email: Mapped[str]
+    name: Mapped[str | None]
+    is_service: Mapped[bool] = mapped_column(server_default=text("false"))
     password_hash: Mapped[str | None]
     role: Mapped[str] = mapped_column(server_default=text("'user'"))
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
