@@ -4,12 +4,13 @@ from dependency_injector import providers
 
 from api.audit import AuditLog
 from api.authenticator import Authenticator
+from api.cursors import CursorSigner
 from api.event_bus import EventBus
 from api.health import HealthService
 from api.job_history import JobHistory
 from api.realtime import Realtime
 from api.request_log import create_writer
-from api.security import AccessTokens, CursorSigner, PasswordChecker, load_secret
+from api.security import AccessTokens, PasswordChecker, load_secret
 from api.v1.audit.service import AuditService
 from api.v1.auth.service import AuthService
 from api.v1.batch.service import BatchService

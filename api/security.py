@@ -2,12 +2,9 @@
 
 import os
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from hmac import compare_digest, digest
 from pathlib import Path
 from uuid import UUID
 
@@ -95,32 +92,6 @@ class PasswordChecker:
         if not needs_rehash(password_hash):
             return None
         return await to_thread.run_sync(hash_password, password, limiter=self._limiter)
-
-
-class CursorSigner:
-    """Page cursors that only we can make and only their owner can use."""
-
-    def __init__(self, secret: bytes) -> None:
-        self._key = digest(secret, b"page-cursor", "sha256")
-
-    def sign(self, owner_id: UUID, last_id: UUID) -> str:
-        """The cursor that continues after `last_id`."""
-        return urlsafe_b64encode(last_id.bytes + self._seal(owner_id, last_id)).decode().rstrip("=")
-
-    def read(self, owner_id: UUID, cursor: str) -> UUID:
-        """The id to continue after. Raises `InvalidError` for anything that was not signed for this owner."""
-        try:
-            raw = urlsafe_b64decode(cursor.encode("ascii") + b"==")
-        except (Base64Error, ValueError):
-            raw = b""
-        if len(raw) == 32:
-            last_id = UUID(bytes=raw[:16])
-            if compare_digest(raw[16:], self._seal(owner_id, last_id)):
-                return last_id
-        raise InvalidError("the cursor is not one that this list returned", path=("query", "cursor"))
-
-    def _seal(self, owner_id: UUID, last_id: UUID) -> bytes:
-        return digest(self._key, owner_id.bytes + last_id.bytes, "sha256")[:16]
 
 
 def load_secret(settings: ApiSettings) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from api.authenticator import Caller
-from api.security import CursorSigner
+from api.cursors import CursorSigner, scope_of
 from common.database.model import AuditEvent, Role
 from common.database.session import Sessions
 from common.errors import ForbiddenError
@@ -31,9 +31,11 @@ class AuditService:
         """One page, newest first. Raises `ForbiddenError` for users, `InvalidError` for a foreign cursor."""
         if caller.role not in (Role.OPERATOR, Role.ADMIN):
             raise ForbiddenError("only operators and admins may read the audit log")
-        before_id = None if cursor is None else self._cursors.read(caller.user_id, cursor)
+        scope = scope_of(wanted)
+        before_id = None if cursor is None else self._cursors.read(caller.user_id, cursor, scope)
         async with self._sessions() as db:
             page = replace(wanted, before_id=before_id, limit=wanted.limit + 1)
             found = await self._events.list_page(db, caller.tenant_id, page)
         events, has_more = found[: wanted.limit], len(found) > wanted.limit
-        return AuditEventPage(events, self._cursors.sign(caller.user_id, events[-1].id) if has_more else None)
+        next_cursor = self._cursors.sign(caller.user_id, events[-1].id, scope) if has_more else None
+        return AuditEventPage(events, next_cursor)

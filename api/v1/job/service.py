@@ -11,7 +11,7 @@ from loguru import logger
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.security import CursorSigner
+from api.cursors import CursorSigner, scope_of
 from api.waiter import JobWaiter
 from common.database.model import Attempt, Job
 from common.database.session import Sessions
@@ -87,12 +87,13 @@ class JobService:
             return job
 
     async def list_page(self, owner: Owner, wanted: JobFilter, cursor: str | None) -> Page:
-        """One page, newest first. Raises `InvalidError` for a cursor that this owner did not get from us."""
-        before_id = None if cursor is None else self._cursors.read(owner.user_id, cursor)
+        """One page, newest first. Raises `InvalidError` for a cursor of another owner or filter."""
+        scope = scope_of(wanted)
+        before_id = None if cursor is None else self._cursors.read(owner.user_id, cursor, scope)
         async with self._sessions() as db:
             found = await self._jobs.list_page(db, owner, replace(wanted, before_id=before_id, limit=wanted.limit + 1))
         jobs, has_more = found[: wanted.limit], len(found) > wanted.limit
-        return Page(jobs, self._cursors.sign(owner.user_id, jobs[-1].id) if has_more else None)
+        return Page(jobs, self._cursors.sign(owner.user_id, jobs[-1].id, scope) if has_more else None)
 
     async def list_attempts(self, job_id: UUID, owner: Owner) -> list[Attempt]:
         """The ended attempts, oldest first. Raises `NotFoundError`."""
