@@ -16,11 +16,15 @@ from api.v1.auth.service import AuthService
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
 from api.v1.log.service import LogService
+from api.v1.ops.service import OpsService
 from api.v1.user.service import UserService
 from api.waiter import JobWaiter
 from common.container import CommonContainer
 from common.repository.audit import AuditRepository
+from common.repository.fleet import FleetRepository
+from common.repository.queue import QueueRepository
 from common.repository.user import UserRepository
+from common.repository.worker import WorkerRepository
 from common.request_log import open_request_logs
 
 
@@ -63,6 +67,14 @@ class ApiContainer(CommonContainer):
     user_service = providers.Singleton(UserService, CommonContainer.sessions, users)
     audit_service = providers.Singleton(AuditService, CommonContainer.sessions, audit_events, cursors)
     log_service = providers.Singleton(LogService, request_logs)
+    ops_service = providers.Singleton(
+        OpsService,
+        CommonContainer.sessions,
+        providers.Singleton(FleetRepository),
+        providers.Singleton(QueueRepository),
+        providers.Singleton(WorkerRepository),
+        CommonContainer.catalog,
+    )
     batch_service = providers.Singleton(
         BatchService,
         CommonContainer.sessions,

@@ -13,6 +13,7 @@ from api.v1.auth.service import AuthService
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
 from api.v1.log.service import LogService
+from api.v1.ops.service import OpsService
 from api.v1.user.service import UserService
 
 
@@ -33,6 +34,7 @@ UserServiceDep = Annotated[UserService, from_state("users")]
 BatchServiceDep = Annotated[BatchService, from_state("batches")]
 JobServiceDep = Annotated[JobService, from_state("jobs")]
 LogServiceDep = Annotated[LogService, from_state("logs")]
+OpsServiceDep = Annotated[OpsService, from_state("ops")]
 AuditServiceDep = Annotated[AuditService, from_state("audit_events")]
 AuditLogDep = Annotated[AuditLog, from_state("audit")]
 

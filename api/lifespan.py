@@ -19,6 +19,7 @@ from api.v1.auth.service import AuthService
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
 from api.v1.log.service import LogService
+from api.v1.ops.service import OpsService
 from api.v1.user.service import UserService
 from common.repository.user import LOCAL_USER, SERVICE_USER
 
@@ -42,6 +43,7 @@ class ApiState(TypedDict):
     jobs: JobService
     batches: BatchService
     logs: LogService
+    ops: OpsService
     audit: AuditLog
     audit_events: AuditService
 
@@ -74,6 +76,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 jobs=container.job_service(),
                 batches=container.batch_service(),
                 logs=container.log_service(),
+                ops=container.ops_service(),
                 audit=container.audit(),
                 audit_events=container.audit_service(),
             )
