@@ -5,10 +5,10 @@ from ipaddress import ip_address
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from common.config import CommonSettings, Duration, OptionalSecret, refuse_placeholder
+from common.config import CommonSettings, Duration, OptionalSecret, OptionalText, none_if_empty, refuse_placeholder
 
 _MIN_SECRET_BYTES = 32
 _MIN_ACCESS_TOKEN_BYTES = 16
@@ -41,9 +41,28 @@ class ApiSettings(CommonSettings):
 
     access_token: OptionalSecret = None
     jwt_secret: OptionalSecret = None
+    jwt_previous_secret: OptionalSecret = None
+    jwt_previous_until: Annotated[AwareDatetime | None, BeforeValidator(none_if_empty)] = None
     jwt_issuer: str = "letuin"
     jwt_audience: str = "letuin-api"
     jwt_lifetime: Duration = Field(timedelta(hours=1), gt=timedelta(0), le=timedelta(days=30))
+
+    registration_enabled: Annotated[bool | None, BeforeValidator(none_if_empty)] = None
+    account_url: OptionalText = None
+    verify_email_lifetime: Duration = Field(timedelta(days=1), ge=timedelta(minutes=1), le=timedelta(days=7))
+    reset_password_lifetime: Duration = Field(timedelta(minutes=10), ge=timedelta(minutes=1), le=timedelta(hours=1))
+    account_mails_per_hour: int = Field(5, ge=2, le=1000)
+    account_reply_time: Duration = Field(timedelta(milliseconds=300), ge=timedelta(0), le=timedelta(seconds=5))
+    session_lifetime: Duration = Field(timedelta(days=90), ge=timedelta(minutes=1), le=timedelta(days=366))
+    session_idle_lifetime: Duration = Field(timedelta(days=14), ge=timedelta(minutes=1), le=timedelta(days=366))
+    max_user_sessions: int = Field(50, ge=1, le=1000)
+    refresh_overlap: Duration = Field(timedelta(seconds=10), ge=timedelta(0), le=timedelta(minutes=1))
+    login_account_failures: int = Field(10, ge=2, le=1000)
+    login_address_failures: int = Field(50, ge=2, le=100_000)
+    login_failure_window: Duration = Field(timedelta(minutes=15), ge=timedelta(minutes=1), le=timedelta(days=1))
+    login_first_block: Duration = Field(timedelta(seconds=30), ge=timedelta(seconds=1), le=timedelta(hours=1))
+    login_last_block: Duration = Field(timedelta(minutes=15), ge=timedelta(seconds=1), le=timedelta(days=1))
+    max_waiting_hashes: int = Field(50, ge=0, le=10_000)
 
     max_body_bytes: int = Field(1024 * 1024, ge=1024)
     idempotency_key_required: bool = False
@@ -82,7 +101,25 @@ class ApiSettings(CommonSettings):
             refuse_placeholder("ACCESS_TOKEN", self.access_token, min_length=_MIN_ACCESS_TOKEN_BYTES)
         elif self.jwt_secret and len(self.jwt_secret.get_secret_value().encode()) < _MIN_SECRET_BYTES:
             raise ValueError(f"JWT_SECRET must be at least {_MIN_SECRET_BYTES} bytes long, or left out to get one made")
+        elif self.jwt_secret and not self.environment.is_open:
+            refuse_placeholder("JWT_SECRET", self.jwt_secret)
         return self
+
+    @model_validator(mode="after")
+    def _previous_secret_ends(self) -> Self:
+        if (self.jwt_previous_secret is None) != (self.jwt_previous_until is None):
+            raise ValueError("JWT_PREVIOUS_SECRET and JWT_PREVIOUS_UNTIL must be set together")
+        if self.jwt_previous_secret is not None:
+            refuse_placeholder("JWT_PREVIOUS_SECRET", self.jwt_previous_secret, min_length=_MIN_SECRET_BYTES)
+        return self
+
+    @field_validator("account_url")
+    @classmethod
+    def _is_page(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "http://none")
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+            raise ValueError("must read http(s)://host[:port][/path], without query and fragment")
+        return url.rstrip("/") if url else None
 
     @model_validator(mode="after")
     def _open_means_local(self) -> Self:
@@ -92,6 +129,11 @@ class ApiSettings(CommonSettings):
                 "token; listen on 127.0.0.1, or set ALLOW_OPEN_ACCESS_FROM_NETWORK=true to let everybody in"
             )
         return self
+
+    @property
+    def may_register(self) -> bool:
+        """Whether strangers may make themselves an account."""
+        return self.environment.is_open if self.registration_enabled is None else self.registration_enabled
 
     @model_validator(mode="after")
     def _page_fits(self) -> Self:

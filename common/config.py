@@ -33,7 +33,7 @@ def _parse_environment(value: object) -> object:
     return _ALIASES.get(name, name)
 
 
-def _none_if_empty(value: object) -> object:
+def none_if_empty(value: object) -> object:
     """`LOG_FILE_PATH=None` and an empty variable both mean "not set"."""
     return None if isinstance(value, str) and value.strip().lower() in ("", "none", "null") else value
 
@@ -49,9 +49,9 @@ def _parse_seconds(value: object) -> object:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_parse_seconds)]
-OptionalPath = Annotated[Path | None, BeforeValidator(_none_if_empty)]
-OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_none_if_empty)]
-OptionalText = Annotated[str | None, BeforeValidator(_none_if_empty)]
+OptionalPath = Annotated[Path | None, BeforeValidator(none_if_empty)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(none_if_empty)]
+OptionalText = Annotated[str | None, BeforeValidator(none_if_empty)]
 
 
 class CommonSettings(BaseSettings):
@@ -79,6 +79,9 @@ class CommonSettings(BaseSettings):
     log_rotation: str = "100 MB"
     log_retention: str = "30 days"
     log_compression: OptionalText = "gz"
+
+    password_min_length: int = Field(8, ge=8, le=64)
+    password_max_length: int = Field(128, ge=64, le=1024)
 
     max_payload_bytes: int = Field(256 * 1024, ge=1024)
     max_running_per_owner: int = Field(0, ge=0)

@@ -95,6 +95,12 @@ class KeyReusedError(InvalidError):
     code = "idempotency_key_reused"
 
 
+class InvalidCodeError(AppError):
+    """A one-time code is unknown, was used, or its time is over; the caller cannot tell which."""
+
+    code = "invalid_code"
+
+
 class HeaderError(AppError):
     """A request header is missing or malformed."""
 

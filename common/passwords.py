@@ -1,14 +1,16 @@
 """Password hashes: argon2id by passlib's API, with OWASP's minimum (19 MiB, two passes, one lane; about 30 ms).
 
-Both functions block: call them off the event loop.
+All functions but `normalize_password` block: call them off the event loop.
 """
 
+import unicodedata
 from functools import cache
 
 from passlib.context import CryptContext  # type: ignore[import-untyped]
-from passlib.exc import UnknownHashError  # type: ignore[import-untyped]
+from passlib.exc import PasswordValueError, UnknownHashError  # type: ignore[import-untyped]
 
-MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 8, 1024
+LONGEST_PASSWORD = 1024
+"""Characters; nothing longer is looked at, whatever the settings allow for new passwords."""
 
 
 @cache
@@ -22,16 +24,21 @@ def _context() -> CryptContext:
     )
 
 
+def normalize_password(password: str) -> str:
+    """The same text whichever way a keyboard composed its characters (NFKC, as NIST SP 800-63B asks)."""
+    return unicodedata.normalize("NFKC", password)
+
+
 def hash_password(password: str) -> str:
     """The hash to store, salt and cost included."""
-    return str(_context().hash(password))
+    return str(_context().hash(normalize_password(password)))
 
 
 def verify_password(password: str, password_hash: str) -> bool:
     """Whether the password belongs to the hash; False also for a text that is no hash."""
     try:
-        return bool(_context().verify(password, password_hash))
-    except UnknownHashError:
+        return bool(_context().verify(normalize_password(password), password_hash))
+    except (UnknownHashError, PasswordValueError):
         return False
 
 

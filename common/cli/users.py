@@ -17,7 +17,8 @@ from common.config import CommonSettings
 from common.database.model import Role
 from common.database.session import create_engine, create_sessions
 from common.ids import new_id
-from common.passwords import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, hash_password
+from common.password_policy import PasswordError, PasswordPolicy
+from common.passwords import hash_password
 from common.repository.user import DEFAULT_TENANT_ID, NewUser, UserRepository
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Create users.")
@@ -46,8 +47,10 @@ def create(
         raise CommandError(f"{email!r} is no e-mail address.")
     settings = load_settings(read_surroundings())
     password = read_password(is_piped=password_stdin, confirm=True)
-    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
-        raise CommandError(f"The password must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters.")
+    try:
+        PasswordPolicy(settings).check(password, email)
+    except PasswordError as error:
+        raise CommandError(f"{error.message[0].upper()}{error.message[1:]}.") from None
     user = NewUser(new_id(), DEFAULT_TENANT_ID, email.lower(), hash_password(password), role)
     asyncio.run(_insert(settings, user))
     if as_json:

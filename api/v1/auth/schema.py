@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from common.passwords import MAX_PASSWORD_LENGTH
+from common.passwords import LONGEST_PASSWORD
 
 
 class LoginRequest(BaseModel):
@@ -13,7 +13,7 @@ class LoginRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     email: str = Field(min_length=3, max_length=320, pattern=r"^[^\x00-\x20\x7f]+$", examples=["ada@example.com"])
-    password: str = Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)
+    password: str = Field(min_length=1, max_length=LONGEST_PASSWORD)
 
 
 class LoginRead(BaseModel):
