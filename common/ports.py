@@ -1,8 +1,9 @@
 """What a job handler may ask for. `worker/` implements these; tests fake them; nothing else is faked."""
 
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -60,8 +61,65 @@ class ChatModel(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class MailAttachment:
+    """A file that travels with a mail: its content, or the result of a job of the mail's owner."""
+
+    filename: str
+    content_type: str
+    content: bytes | None = None
+    job_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMail:
+    """One mail of one job. Either worded (`subject` with `text` or `html`), or a `template` with its `variables`.
+
+    `id` and `attempt` are the job's. `may_repeat`: send again when nobody knows whether an attempt has sent it.
+    """
+
+    id: UUID
+    attempt: int
+    tenant_id: UUID
+    owner_id: UUID
+    to: str
+    subject: str | None = None
+    text: str | None = None
+    html: str | None = None
+    template: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    locale: str | None = None
+    reply_to: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    attachments: Sequence[MailAttachment] = ()
+    may_repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MailReceipt:
+    """The id under which a mail server took a mail, and its words."""
+
+    message_id: str
+    response: str
+
+
+class Mailer(Protocol):
+    """A way to send mails."""
+
+    async def send(self, mail: OutgoingMail) -> MailReceipt:
+        """Send a mail that this job has not sent yet; answer as before when it has.
+
+        Raises `TransientError` (not sent, worth another attempt) or `PermanentError` (refused for good, or nobody
+        knows whether it was sent).
+        """
+        ...
+
+
 class Ports(Protocol):
     """Everything a handler reaches beyond its payload; each is built at first use."""
 
     @property
     def chat(self) -> ChatModel: ...
+
+    @property
+    def mail(self) -> Mailer: ...

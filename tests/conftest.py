@@ -10,7 +10,13 @@ import socketio  # type: ignore[import-untyped]  # noqa: F401  whole, before the
 
 from tests.fixtures.server_process import SERVERS
 
-pytest_plugins = ["tests.fixtures.mongo", "tests.fixtures.provider", "tests.fixtures.stores", "tests.fixtures.workers"]
+pytest_plugins = [
+    "tests.fixtures.mail_server",
+    "tests.fixtures.mongo",
+    "tests.fixtures.provider",
+    "tests.fixtures.stores",
+    "tests.fixtures.workers",
+]
 
 _process = pytest.StashKey["subprocess.Popen[str]"]()
 

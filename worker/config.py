@@ -1,13 +1,16 @@
 """Settings of the workers. Built once in `main.py` and passed down."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
-from common.config import CommonSettings, Duration, OptionalSecret, OptionalText
+from common.config import CommonSettings, Duration, OptionalPath, OptionalSecret, OptionalText
+from common.mail.templates import MailLocale
+from worker.mail.message import parse_sender
+from worker.mail.server import SmtpSecurity, parse_smtp_url
 
 
 def _http_url(value: str | None) -> str | None:
@@ -25,6 +28,11 @@ def _header_value(value: SecretStr | None) -> SecretStr | None:
 
 def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _mail_sender(value: str) -> str:
+    parse_sender(value)
+    return value
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -54,3 +62,24 @@ class WorkerSettings(CommonSettings):
     llm_first_piece_timeout: Duration = Field(timedelta(minutes=2), gt=timedelta(0))
     llm_idle_timeout: Duration = Field(timedelta(seconds=30), gt=timedelta(0))
     llm_max_answer_bytes: int = Field(512 * 1024, ge=1024)
+
+    smtp_security: SmtpSecurity = SmtpSecurity.AUTO
+    smtp_ca_file: OptionalPath = None
+    smtp_connections: int = Field(2, ge=1, le=100)
+    smtp_timeout: Duration = Field(timedelta(seconds=30), gt=timedelta(0), le=timedelta(minutes=4))
+    smtp_idle_timeout: Duration = Field(timedelta(seconds=30), ge=timedelta(0))
+    mail_from: Annotated[str, AfterValidator(_mail_sender)] = "Letuin <letuin@localhost>"
+    mail_locale: MailLocale = MailLocale.EN
+    mail_max_bytes: int = Field(1024 * 1024, ge=1024)
+    mail_max_per_hour: int = Field(200, ge=0)
+    mail_recipient_domains: Names = ()
+    mail_retention: Duration = Field(timedelta(days=30), gt=timedelta(0))
+
+    @model_validator(mode="after")
+    def _mail_server_can_be_used(self) -> Self:
+        if self.smtp_url is not None:
+            try:
+                parse_smtp_url(self.smtp_url.get_secret_value(), self.smtp_security)
+            except ValueError as error:
+                raise ValueError(f"SMTP_URL {error}") from None
+        return self

@@ -5,6 +5,7 @@ from dependency_injector import providers
 from common.container import CommonContainer
 from common.repository.attempt import AttemptRepository
 from common.repository.limit import LimitRepository
+from common.repository.mail import MailRepository
 from common.repository.retention import RetentionRepository
 from common.repository.upkeep import UpkeepRepository
 from common.repository.worker import WorkerRepository
@@ -13,6 +14,7 @@ from worker.dependants import Dependants
 from worker.engine import Engine
 from worker.event_writer import EventWriter
 from worker.finisher import Finisher
+from worker.mailer import SmtpMailer
 from worker.ports import WorkerPorts
 from worker.purger import Purger
 from worker.reconciler import Reconciler
@@ -29,7 +31,14 @@ class WorkerContainer(CommonContainer):
     workers = providers.Singleton(WorkerRepository)
     limits = providers.Singleton(LimitRepository)
     upkeep = providers.Singleton(UpkeepRepository)
-    ports = providers.Singleton(WorkerPorts, CommonContainer.settings)
+    mailer = providers.Singleton(
+        SmtpMailer,
+        CommonContainer.settings,
+        CommonContainer.sessions,
+        providers.Singleton(MailRepository),
+        CommonContainer.jobs,
+    )
+    ports = providers.Singleton(WorkerPorts, CommonContainer.settings, mailer)
     event_writer = providers.Singleton(EventWriter, CommonContainer.events)
     dependants = providers.Singleton(
         Dependants,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from common.ports import ChatChunk, ChatRequest
 from worker.config import WorkerSettings
+from worker.mailer import SmtpMailer
 
 if TYPE_CHECKING:
     from worker.llm_manager import LLMManager
@@ -44,13 +45,19 @@ class LazyChat:
 class WorkerPorts:
     """Implements `common.ports.Ports`."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: WorkerSettings, mail: SmtpMailer) -> None:
         self._chat = LazyChat(settings)
+        self._mail = mail
 
     @property
     def chat(self) -> LazyChat:
         """The chat models."""
         return self._chat
+
+    @property
+    def mail(self) -> SmtpMailer:
+        """The way to send mails."""
+        return self._mail
 
     async def warm_up(self) -> None:
         """Load what the first job would otherwise wait for. Safe to cancel and to call again."""
@@ -59,6 +66,7 @@ class WorkerPorts:
     async def aclose(self) -> None:
         """Release what was built."""
         await self._chat.aclose()
+        await self._mail.aclose()
 
 
 def _build_llm_manager(settings: WorkerSettings) -> "LLMManager":

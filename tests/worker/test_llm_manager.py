@@ -18,8 +18,8 @@ from common.errors import PermanentError, TransientError
 from common.ports import ChatChunk, ChatMessage, ChatRequest, Usage
 from tests.fixtures.provider import Provider, Reply
 from worker.config import WorkerSettings
+from worker.container import WorkerContainer
 from worker.llm_manager import LLMManager
-from worker.ports import WorkerPorts
 
 KEY = "unusual-form-of-key-4711"
 PROMPT = "Something private that only I know"
@@ -264,7 +264,8 @@ def test_settings_that_cannot_work_are_refused(values: dict[str, Any]) -> None:
 async def test_the_local_model_answers_without_a_key(tmp_path: Path) -> None:
     async with EmbeddedStack(tmp_path, {}, only={"model"}) as stack:
         await stack.wait_ready("model")
-        ports = WorkerPorts(settings(local_model_url=stack.environment()["LOCAL_MODEL_URL"]))
+        chosen = settings(local_model_url=stack.environment()["LOCAL_MODEL_URL"])
+        ports = WorkerContainer(settings=chosen).ports()
         await ports.warm_up()
         question = [
             ChatMessage(role="system", content="You are a helpful assistant."),
@@ -281,8 +282,8 @@ async def test_the_local_model_answers_without_a_key(tmp_path: Path) -> None:
 
 def test_light_jobs_never_load_the_library() -> None:
     code = (
-        "import sys, worker.ports, worker.config\n"
-        "worker.ports.WorkerPorts(worker.config.WorkerSettings(_env_file=None)).chat\n"
+        "import sys, worker.container, worker.config\n"
+        "worker.container.WorkerContainer(settings=worker.config.WorkerSettings(_env_file=None)).ports().chat\n"
         "sys.exit(', '.join({'openai', 'langchain_core', 'langchain_openai'} & set(sys.modules)) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

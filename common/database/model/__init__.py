@@ -5,6 +5,7 @@ from common.database.model.audit import AuditEvent
 from common.database.model.base import Base
 from common.database.model.job import Attempt, Job
 from common.database.model.submission import Batch, IdempotencyKey, JobDependency, JobResult, PurgedJob, UniqueSlot
+from common.database.model.mail import JobNotice, Mail, MailStatus
 from common.database.model.user import Role, Tenant, User
 from common.database.model.worker import Queue, Worker
 
@@ -23,6 +24,9 @@ __all__ = [
     "Role",
     "Tenant",
     "UniqueSlot",
+    "LoginSession",
+    "Mail",
+    "MailStatus",
     "User",
     "Worker",
 ]

@@ -1,0 +1,272 @@
+"""`email.send` over a real connection with STARTTLS and a login: what arrives, and what the job and its row say."""
+
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.config import CommonSettings
+from common.container import CommonContainer
+from common.database.model import MailStatus
+from common.events import EventType
+from common.jobs.system_echo import SystemEchoPayload, system_echo
+from common.queue.status import JobStatus
+from tests.fixtures.mail_server import DROP, MailServer, serving
+from tests.fixtures.workers import running_worker, worker_settings
+from tests.worker.mail.conftest import Post
+
+LINK = "https://letuin.test/verify?token=a&b=<c>".replace("<c>", "%3Cc%3E")
+
+
+async def test_a_plain_mail_arrives_once_with_the_headers_that_were_asked_for(
+    post: Post, mail_server: MailServer
+) -> None:
+    async with post.worker(mail_server):
+        job = await post.send(
+            subject="안녕하세요 Ada",
+            text="한글\n.line\n",
+            html="<p>한글</p>",
+            reply_to="grace@example.com",
+            headers={"X-Case": "7", "List-Unsubscribe": "<https://letuin.test/u>"},
+            attachments=[{"filename": "보고서.txt", "content_type": "text/plain", "content": "aGVsbG8="}],
+        )
+    assert job.status == JobStatus.SUCCEEDED, job.error
+    message_id = f"<{job.id}@letuin.test>"
+    assert job.result == {"message_id": message_id, "response": "250 2.0.0 queued as 42"}
+    [taken] = mail_server.taken
+    assert (taken.sender, taken.recipients) == ("hello@letuin.test", ["ada@example.com"])
+    mail = taken.message
+    assert sorted(mail.keys()) == sorted(
+        [
+            "From",
+            "To",
+            "Subject",
+            "Date",
+            "Message-ID",
+            "Reply-To",
+            "X-Case",
+            "List-Unsubscribe",
+            "MIME-Version",
+            "Content-Type",
+        ]
+    )
+    assert (mail["To"], mail["Subject"], mail["Message-ID"]) == ("ada@example.com", "안녕하세요 Ada", message_id)
+    text, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert text is not None
+    assert html is not None
+    assert text.get_content() == "한글\r\n.line\r\n"
+    assert html.get_content().strip() == "<p>한글</p>"
+    [file] = mail.iter_attachments()
+    assert (file.get_filename(), file.get_content()) == ("보고서.txt", "hello")
+    row = await post.mail(job)
+    assert (row.status, row.recipient, row.subject) == (MailStatus.SENT, "ada@example.com", "안녕하세요 Ada")
+
+
+async def test_mails_share_one_connection(post: Post, mail_server: MailServer) -> None:
+    async with post.worker(mail_server, smtp_connections=1):
+        for _ in range(5):
+            assert (await post.send()).status == JobStatus.SUCCEEDED
+    assert len(mail_server.taken) == 5
+    assert mail_server.sessions == 1
+
+
+@pytest.mark.parametrize(
+    ("template", "variables", "words"),
+    [
+        ("verify_email", {"name": "<Ada>", "link": LINK, "expires_minutes": 30}, ("address is yours", "본인의 것임을")),
+        ("reset_password", {"name": "<Ada>", "code": "83-11", "expires_minutes": 30}, ("new password", "새 비밀번호")),
+        (
+            "change_email",
+            {"name": "<Ada>", "link": LINK, "code": "1", "expires_minutes": 5},
+            ("new e-mail", "새 이메일"),
+        ),
+        (
+            "job_finished",
+            {"name": "<Ada>", "job_id": "0195d3a0-0000-7000-8000-000000000000", "kind": "a.b", "status": "failed"},
+            ("has ended: failed", "상태: failed"),
+        ),
+        (
+            "schedule_disabled",
+            {"name": "<Ada>", "schedule": "x", "reason": "gone"},
+            ("does not fire", "사유"),
+        ),
+    ],
+)
+async def test_templates_come_in_two_languages_and_escape_their_variables(
+    post: Post, mail_server: MailServer, template: str, variables: dict[str, Any], words: tuple[str, str]
+) -> None:
+    async with post.worker(mail_server):
+        for locale in ("en", "ko"):
+            fields = {"to": "ada@example.com", "template": template, "variables": variables, "locale": locale}
+            assert (await post.send(**fields)).status == JobStatus.SUCCEEDED
+    for taken, word in zip(mail_server.taken, words, strict=True):
+        text, html = taken.message.get_body(("plain",)), taken.message.get_body(("html",))
+        assert text is not None
+        assert html is not None
+        whole = str(taken.message["Subject"]) + text.get_content()
+        assert word in whole
+        assert "<Ada>" in text.get_content()
+        assert "&lt;Ada&gt;" in html.get_content()
+        assert "<Ada>" not in html.get_content()
+        assert taken.message["Auto-Submitted"] == "auto-generated"
+        if "link" in variables:
+            assert f"\r\n{LINK}\r\n" in text.get_content()
+            assert f'<a href="{LINK.replace("&", "&amp;")}"' in html.get_content()
+
+
+async def test_greylisting_is_tried_again_and_delivers_once(post: Post, mail_server: MailServer) -> None:
+    mail_server.to_rcpt.append("451 4.7.1 greylisted, come back later")
+    async with post.worker(mail_server):
+        job = await post.submit()
+        retrying = await post.watcher.until(job.id, EventType.RETRYING)
+        row = await post.mail(job)
+        await post.hurry(job)
+        ended = await post.watcher.ended(job)
+    assert "451: 4.7.1 greylisted, come back later" in str(retrying.data["error"])
+    assert (row.status, row.response) == (
+        MailStatus.DEFERRED,
+        "the mail server refused the recipient (451: 4.7.1 greylisted, come back later)",
+    )
+    assert (ended.status, ended.attempt, len(mail_server.taken)) == (JobStatus.SUCCEEDED, 2, 1)
+
+
+@pytest.mark.parametrize("step", ["rcpt", "data"])
+async def test_a_refusal_for_good_is_not_repeated(post: Post, mail_server: MailServer, step: str) -> None:
+    answers = {"rcpt": mail_server.to_rcpt, "data": mail_server.to_data}
+    answers[step].append("550 5.1.1 no such user here")
+    async with post.worker(mail_server, smtp_connections=1):
+        job = await post.send()
+        after = await post.send()
+    assert (job.status, job.attempt) == (JobStatus.FAILED, 1)
+    assert job.error is not None
+    assert "(550: 5.1.1 no such user here)" in job.error["message"]
+    assert (await post.mail(job)).status == MailStatus.FAILED
+    assert (after.status, mail_server.sessions) == (JobStatus.SUCCEEDED, 1)
+
+
+@pytest.mark.parametrize("answer", [DROP, "slow"])
+async def test_without_an_answer_to_the_mail_nothing_is_sent_again(
+    post: Post, mail_server: MailServer, answer: str
+) -> None:
+    if answer == DROP:
+        mail_server.to_data.append(DROP)
+    else:
+        mail_server.may_answer.clear()
+    async with post.worker(mail_server, smtp_timeout=0.3):
+        job = await post.send()
+    mail_server.may_answer.set()
+    assert (job.status, job.attempt) == (JobStatus.FAILED, 1)
+    assert job.error is not None
+    assert f"POST /api/v1/mails/{job.id}/resend" in job.error["message"]
+    assert (await post.mail(job)).status == MailStatus.UNKNOWN
+    assert len(mail_server.taken) <= 1
+
+
+async def test_at_least_once_sends_again_under_the_same_id(post: Post, mail_server: MailServer) -> None:
+    mail_server.to_data.append(DROP)
+    async with post.worker(mail_server):
+        job = await post.submit(delivery="at_least_once")
+        await post.watcher.until(job.id, EventType.RETRYING)
+        await post.hurry(job)
+        ended = await post.watcher.ended(job)
+    assert ended.status == JobStatus.SUCCEEDED
+    assert [taken.message["Message-ID"] for taken in mail_server.taken] == [f"<{job.id}@letuin.test>"] * 2
+
+
+async def test_a_connection_that_ended_while_it_lay_idle_is_replaced(post: Post, mail_server: MailServer) -> None:
+    async with post.worker(mail_server, smtp_connections=1):
+        await post.send()
+        mail_server.to_rcpt.append("421 4.4.2 idle for too long")
+        job = await post.send()
+    assert (job.status, job.attempt) == (JobStatus.SUCCEEDED, 1)
+    assert mail_server.sessions == 2
+
+
+async def test_the_result_of_a_job_can_be_attached(
+    post: Post, mail_server: MailServer, container: CommonContainer
+) -> None:
+    async with post.worker(mail_server):
+        echo = await container.queue().submit(system_echo, SystemEchoPayload(message="hi"), owner=post.owner)
+        await post.watcher.ended(echo)
+        job = await post.send(
+            attachments=[{"filename": "r.json", "content_type": "application/json", "job_id": str(echo.id)}]
+        )
+        other = await post.send(attachments=[{"filename": "r.json", "job_id": str(post.owner.user_id)}])
+    assert job.status == JobStatus.SUCCEEDED
+    [file] = mail_server.taken[0].message.iter_attachments()
+    assert b'"message": "hi"' in file.get_content()
+    assert other.error is not None
+    assert "has no result to attach" in other.error["message"]
+
+
+async def test_limits_are_settings(post: Post, mail_server: MailServer) -> None:
+    async with post.worker(mail_server, mail_max_per_hour=2, mail_max_bytes=2000, mail_recipient_domains="example.com"):
+        large = await post.send(text="x" * 2000)
+        foreign = await post.send(to="ada@elsewhere.test")
+        for _ in range(2):
+            assert (await post.send()).status == JobStatus.SUCCEEDED
+        third = await post.submit()
+        await post.watcher.until(third.id, EventType.RETRYING)
+    assert large.error is not None
+    assert "MAIL_MAX_BYTES allows 2000" in large.error["message"]
+    assert foreign.error is not None
+    assert "MAIL_RECIPIENT_DOMAINS" in foreign.error["message"]
+    assert len(mail_server.taken) == 2
+
+
+async def test_without_a_mail_server_the_setting_is_named(post: Post, settings: CommonSettings) -> None:
+    async with running_worker(settings):
+        job = await post.send()
+    assert job.error is not None
+    assert "SMTP_URL" in job.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("tls", "identity", "changes", "said"),
+    [
+        ("starttls", "elsewhere.test", {}, "certificate is not trusted"),
+        ("starttls", "localhost", {"smtp_ca_file": None}, "certificate is not trusted"),
+        ("none", "localhost", {}, "STARTTLS extension not supported"),
+        ("tls", "elsewhere.test", {"smtp_security": "tls"}, "certificate is not trusted"),
+        ("starttls", "localhost", {"smtp_url": "smtp://letuin:wrong@localhost:{port}"}, "refused the login (535"),
+        ("starttls", "localhost", {"smtp_url": "smtp://localhost:{port}"}, "(530"),
+        ("starttls", "localhost", {"smtp_url": "smtp://localhost:1"}, "cannot be reached"),
+    ],
+)
+async def test_a_server_that_is_not_the_one_meant_gets_nothing(
+    post: Post, tmp_path: Path, tls: str, identity: str, changes: dict[str, Any], said: str
+) -> None:
+    async with serving(tmp_path, tls=tls, identity=identity) as server:
+        chosen = {name: str(value).format(port=server.port) if value else value for name, value in changes.items()}
+        async with post.worker(server, **chosen):
+            job = await post.submit()
+            event = await post.watcher.until(job.id, EventType.RETRYING)
+    assert said in str(event.data["error"])
+    assert "sesame" not in str(event.data)
+    assert server.taken == []
+
+
+async def test_tls_from_the_first_byte(post: Post, tmp_path: Path) -> None:
+    async with serving(tmp_path, tls="tls") as server:
+        url = server.url.replace("smtp://", "smtps://")
+        async with post.worker(server, smtp_url=url, smtp_security="auto"):
+            job = await post.send()
+    assert job.status == JobStatus.SUCCEEDED
+    assert parseaddr(server.taken[0].message["From"]) == ("Letuin", "hello@letuin.test")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"smtp_url": "http://localhost"}, "SMTP_URL must read smtp://"),
+        ({"smtp_url": "smtp://a:b@mail.test", "smtp_security": "none"}, "would send it unprotected"),
+        ({"smtp_url": "smtps://mail.test", "smtp_security": "starttls"}, "SMTP_SECURITY is starttls"),
+        ({"mail_from": "Letuin"}, "must be an address"),
+        ({"mail_from": "A <a@b.c>, D <d@e.f>"}, "address"),
+        ({"mail_from": "A\r\nBcc: x@y.z <a@b.c>"}, "control characters"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(settings: CommonSettings, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        worker_settings(settings, **changes)

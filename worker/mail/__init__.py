@@ -1,0 +1,1 @@
+"""Sending: the server, its connections, what it answers, and the mails themselves."""
