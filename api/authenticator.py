@@ -1,69 +1,84 @@
-"""Who a request comes from: a user's token, the service's ACCESS_TOKEN, or nobody at all where that is allowed."""
+"""Who a request comes from: a user's token, an API key, the service's ACCESS_TOKEN, or nobody where that is allowed."""
 
-from dataclasses import dataclass
+from hashlib import blake2b
 from hmac import compare_digest
-from uuid import UUID
+from time import time
 
+from starlette.datastructures import Headers
+
+from api.access_cache import AccessCache
+from api.caller import Caller
 from api.config import ApiSettings, is_loopback
 from api.security import AccessTokens
+from common.api_keys import looks_like_api_key, parse_api_key
 from common.database.model import Role
 from common.database.session import Sessions
 from common.errors import ForbiddenError, UnauthorizedError
-from common.repository.job import Owner
+from common.repository.api_key import ApiKeyRepository
 from common.repository.user import DEFAULT_TENANT_ID, LOCAL_USER, SERVICE_USER, BuiltinUser, UserRepository
+from common.scopes import Scope
+
+__all__ = ["Authenticator", "Caller", "read_authorization"]
 
 _MAX_TOKEN_LENGTH = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """A user whose identity was proved."""
-
-    user_id: UUID
-    tenant_id: UUID
-    role: Role
-
-    @property
-    def owner(self) -> Owner:
-        """The caller as the owner of objects."""
-        return Owner(self.tenant_id, self.user_id)
+_INVALID = "Invalid access token"
 
 
 class Authenticator:
-    """Turns an Authorization header, or the token of a Socket.IO handshake, into a `Caller`."""
+    """Turns an Authorization header, or the token of a Socket.IO handshake, into a `Caller`.
 
-    def __init__(self, settings: ApiSettings, tokens: AccessTokens, sessions: Sessions, users: UserRepository) -> None:
+    A token that was proved is remembered for ACCESS_CACHE_LIFETIME; `Revocations.announce` ends that at once.
+    """
+
+    def __init__(
+        self,
+        settings: ApiSettings,
+        tokens: AccessTokens,
+        sessions: Sessions,
+        users: UserRepository,
+        keys: ApiKeyRepository,
+        cache: AccessCache,
+    ) -> None:
         self._settings = settings
         self._tokens = tokens
         self._sessions = sessions
         self._users = users
+        self._keys = keys
+        self._cache = cache
+        secret = settings.access_token.get_secret_value() if settings.access_token else None
+        self._service_digest = None if secret is None else _digest(secret)
 
-    async def identify(self, authorization: str | None, *, host: str | None = None) -> Caller:
+    async def identify(self, authorization: str | None, *, host: str | None = None, fresh: bool = False) -> Caller:
         """The caller of a request. A given token is always checked; `host` is the Host header.
 
-        Raises `UnauthorizedError` with the reason, or `ForbiddenError` when a page of another site borrows the
-        browser of somebody who runs an open server.
+        `fresh` asks the database even when the token is remembered. Raises `UnauthorizedError` with the reason, or
+        `ForbiddenError` when a page of another site borrows the browser of somebody who runs an open server.
         """
         if authorization is None:
             return self.identify_anonymous(host=host)
-        scheme, _, token = authorization.strip().partition(" ")
-        if scheme.lower() != "bearer" or not token.strip() or " " in token.strip():
+        scheme, _, rest = authorization.strip().partition(" ")
+        token = rest.strip()
+        if scheme.lower() != "bearer" or not token or " " in token:
             raise UnauthorizedError("Invalid authorization header format")
-        return await self.identify_token(token.strip())
+        return await self.identify_token(token, fresh=fresh)
 
-    async def identify_token(self, token: str) -> Caller:
-        """The user of a JWT, or the service account of ACCESS_TOKEN. Raises `UnauthorizedError`."""
-        expected = self._settings.access_token
-        if expected and compare_digest(token.encode(), expected.get_secret_value().encode()):
-            return _builtin(SERVICE_USER)
+    async def identify_token(self, token: str, *, fresh: bool = False) -> Caller:
+        """Who a JWT, an API key or ACCESS_TOKEN stands for. Raises `UnauthorizedError`."""
         if len(token) > _MAX_TOKEN_LENGTH:
-            raise UnauthorizedError("Invalid access token")
-        claims = self._tokens.read(token)
-        async with self._sessions() as db:
-            user = await self._users.find(db, claims.user_id)
-        if user is None or not user.is_active or user.token_version != claims.version:
-            raise UnauthorizedError("Invalid access token")
-        return Caller(user.id, user.tenant_id, Role(user.role))
+            raise UnauthorizedError(_INVALID)
+        digest = _digest(token)
+        # Digests have one length, so that nothing of ACCESS_TOKEN shows in how long this takes.
+        if self._service_digest is not None and compare_digest(digest, self._service_digest):
+            return _SERVICE
+        if not fresh and (known := self._cache.find(digest)) is not None:
+            return known
+        generation = self._cache.generation
+        if looks_like_api_key(token):
+            caller, valid_for = await self._identify_key(token)
+        else:
+            caller, valid_for = await self._identify_user(token)
+        self._cache.put(digest, caller, generation=generation, valid_for=valid_for)
+        return caller
 
     def identify_anonymous(self, *, host: str | None) -> Caller:
         """The local user, where ENVIRONMENT is open. Raises `UnauthorizedError` or `ForbiddenError`."""
@@ -74,11 +89,52 @@ class Authenticator:
                 "without a token this server answers only under 127.0.0.1 or localhost; "
                 "sign in, or set ALLOW_OPEN_ACCESS_FROM_NETWORK=true"
             )
-        return _builtin(LOCAL_USER)
+        return _LOCAL
+
+    async def _identify_user(self, token: str) -> tuple[Caller, float | None]:
+        claims = self._tokens.read(token)
+        async with self._sessions() as db:
+            user = await self._users.find(db, claims.user_id)
+        if user is None or not user.is_active or user.token_version != claims.version:
+            raise UnauthorizedError(_INVALID)
+        return Caller(user.id, user.tenant_id, Role(user.role)), None
+
+    async def _identify_key(self, text: str) -> tuple[Caller, float | None]:
+        """The owner of an API key, narrowed to the key's scopes."""
+        given = parse_api_key(text)
+        if given is None:
+            raise UnauthorizedError(_INVALID)
+        async with self._sessions.begin() as db:
+            found = await self._keys.find_by_prefix(db, given.prefix)
+            if found is None or not compare_digest(found[0].secret_hash, given.secret_hash):
+                raise UnauthorizedError(_INVALID)
+            key, user = found
+            await self._keys.note_use(db, key)
+        scopes = frozenset(Scope(scope) for scope in key.scopes if scope in Scope)
+        caller = Caller(user.id, user.tenant_id, Role(user.role), scopes=scopes, key_id=key.id)
+        return caller, None if key.expires_at is None else key.expires_at.timestamp() - time()
+
+
+def read_authorization(headers: Headers) -> str | None:
+    """The one Authorization header.
+
+    Raises `UnauthorizedError` when there are several: a proxy may look at another one than we.
+    """
+    given = headers.getlist("authorization")
+    if len(given) > 1:
+        raise UnauthorizedError("Invalid authorization header format")
+    return given[0] if given else None
+
+
+def _digest(token: str) -> bytes:
+    return blake2b(token.encode("utf-8", "surrogatepass"), digest_size=32).digest()
 
 
 def _builtin(user: BuiltinUser) -> Caller:
     return Caller(user.id, DEFAULT_TENANT_ID, user.role)
+
+
+_SERVICE, _LOCAL = _builtin(SERVICE_USER), _builtin(LOCAL_USER)
 
 
 def _without_port(host: str) -> str:

@@ -2,6 +2,7 @@
 
 from dependency_injector import providers
 
+from api.access_cache import AccessCache
 from api.audit import AuditLog
 from api.authenticator import Authenticator
 from api.cursors import CursorSigner
@@ -10,6 +11,7 @@ from api.health import HealthService
 from api.job_history import JobHistory
 from api.realtime import Realtime
 from api.request_log import create_writer
+from api.revocations import Revocations
 from api.security import AccessTokens, PasswordChecker, load_secret
 from api.v1.audit.service import AuditService
 from api.v1.auth.service import AuthService
@@ -20,6 +22,7 @@ from api.v1.ops.service import OpsService
 from api.v1.user.service import UserService
 from api.waiter import JobWaiter
 from common.container import CommonContainer
+from common.repository.api_key import ApiKeyRepository
 from common.repository.audit import AuditRepository
 from common.repository.fleet import FleetRepository
 from common.repository.queue import QueueRepository
@@ -38,8 +41,13 @@ class ApiContainer(CommonContainer):
     passwords = providers.Singleton(PasswordChecker)
     audit_events = providers.Singleton(AuditRepository)
     audit = providers.Singleton(AuditLog, CommonContainer.settings, CommonContainer.sessions, audit_events)
+    api_keys = providers.Singleton(ApiKeyRepository)
+    access_cache = providers.Singleton(AccessCache, CommonContainer.settings.provided.access_cache_lifetime)
+    revocations = providers.Singleton(
+        Revocations, CommonContainer.redis, CommonContainer.listener_redis, CommonContainer.keys, access_cache
+    )
     authenticator = providers.Singleton(
-        Authenticator, CommonContainer.settings, tokens, CommonContainer.sessions, users
+        Authenticator, CommonContainer.settings, tokens, CommonContainer.sessions, users, api_keys, access_cache
     )
     event_bus = providers.Singleton(EventBus, CommonContainer.listener_redis, CommonContainer.keys)
     waiter = providers.Singleton(JobWaiter, event_bus)

@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from api.access import authorize
 from api.audit import AuditLog
-from api.authenticator import Authenticator, Caller
+from api.authenticator import Authenticator, Caller, read_authorization
 from api.config import ApiSettings
 from api.security import AccessTokens
 from api.v1.audit.service import AuditService
@@ -41,12 +42,13 @@ AuditLogDep = Annotated[AuditLog, from_state("audit")]
 
 async def get_caller(request: Request, authenticator: AuthenticatorDep) -> Caller:
     """Who calls; the gate of production has found out already. The request log finds it in the request's state."""
-    known: Caller | None = getattr(request.state, "caller", None)
-    if known is not None:
-        return known
-    headers = request.headers
-    caller = await authenticator.identify(headers.get("authorization"), host=headers.get("host"))
-    request.state.caller = caller
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if caller is None:
+        headers = request.headers
+        caller = await authenticator.identify(read_authorization(headers), host=headers.get("host"))
+        request.state.caller = caller
+    if caller.is_limited:
+        authorize(caller, request.method, request.scope["path"])
     return caller
 
 

@@ -62,6 +62,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
             stack.push_async_callback(container.listener_redis().aclose)
             await stack.enter_async_context(_request_log(container))
             await stack.enter_async_context(container.audit())
+            await stack.enter_async_context(container.revocations())
             await stack.enter_async_context(container.event_bus())
             await stack.enter_async_context(container.realtime())
             await stack.enter_async_context(_in_background(_make_builtin_users(container, settings)))

@@ -82,7 +82,8 @@ def _middleware(settings: ApiSettings, container: ApiContainer) -> list[Middlewa
             )
         )
     if settings.is_production:
-        layers.append(Middleware(BearerTokenAuthMiddleware, authenticator=container.authenticator()))
+        gate = Middleware(BearerTokenAuthMiddleware, authenticator=container.authenticator(), audit=container.audit())
+        layers.append(gate)
     layers.append(Middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes))
     return layers
 

@@ -128,6 +128,11 @@ class RedisKeys:
         """Bus of python-socketio's own managers."""
         return f"{self.prefix}:{self.database}:socketio"
 
+    @property
+    def access_channel(self) -> str:
+        """Ids of users whose tokens every api process must look up again."""
+        return f"{self.prefix}:{self.database}:access"
+
     def wake_channel(self, queue: str) -> str:
         """Tells idle workers of a queue to look now."""
         return f"{self.prefix}:{self.database}:wake:{queue}"

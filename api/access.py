@@ -1,0 +1,94 @@
+"""Which route needs which scope. A route that is in none of these tables is closed to keys and tokens."""
+
+import re
+from uuid import UUID
+
+from api.caller import Caller
+from common.errors import ForbiddenError, NotFoundError
+from common.scopes import JobAction, Scope
+
+PUBLIC_PATHS = frozenset({"/docs", "/redoc", "/openapi.json", "/health", "/favicon.ico", "/live", "/ready"})
+"""Paths that need no token anywhere."""
+
+PUBLIC_CALLS = frozenset({("POST", "/api/v1/auth/login")})
+"""What somebody may ask who has no token yet."""
+
+_PREFIX = "/api/v1/"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# The first part of a path, and the feature in the names of its scopes.
+_FEATURES = {
+    "jobs": "jobs",
+    "batches": "jobs",
+    "events": "jobs",
+    "schedules": "schedules",
+    "threads": "threads",
+    "collections": "collections",
+    "webhooks": "webhooks",
+    "usage": "usage",
+    "users": "users",
+    "tenants": "users",
+    "api-keys": "keys",
+    "logs": "logs",
+    "audit": "audit",
+    "ops": "ops",
+}
+# Signing in, sessions, passwords: only people do that, never a key.
+_PERSONAL = frozenset({"auth"})
+# POST because the question is long, not because anything changes.
+_QUESTIONS = re.compile(r"collections/[^/]+/search")
+# Who makes tokens of a job needs more than looking at it.
+_JOB_ACTIONS = (
+    ("GET", re.compile(r"jobs/([^/]+)(?:/attempts|/events)?"), JobAction.READ),
+    ("POST", re.compile(r"jobs/([^/]+)/cancel"), JobAction.CANCEL),
+)
+
+
+def is_public(method: str, path: str) -> bool:
+    """Whether the request needs no token. The path must be exactly the one in the table."""
+    return path in PUBLIC_PATHS or (method, path) in PUBLIC_CALLS
+
+
+def is_personal(path: str) -> bool:
+    """Whether the path is for people who are signed in, and for no key."""
+    return _rest(path).partition("/")[0] in _PERSONAL
+
+
+def required_scope(method: str, path: str) -> Scope | None:
+    """What an API key needs for this request; None when keys may not make it."""
+    rest = _rest(path)
+    feature = _FEATURES.get(rest.partition("/")[0])
+    if feature is None:
+        return None
+    is_reading = method in _SAFE or _QUESTIONS.fullmatch(rest) is not None
+    name = f"{feature}:{'read' if is_reading else 'write'}"
+    return Scope(name) if name in Scope else None
+
+
+def authorize(caller: Caller, method: str, path: str) -> None:
+    """Raises `ForbiddenError` for what a key or token may not ask, `NotFoundError` for another job than the token's."""
+    if caller.grant is not None:
+        _authorize_grant(caller, method, path)
+    elif caller.scopes is not None:
+        scope = required_scope(method, path)
+        if scope is None:
+            raise ForbiddenError("API keys may not do this")
+        caller.require_scope(scope)
+
+
+def _authorize_grant(caller: Caller, method: str, path: str) -> None:
+    for known_method, pattern, action in _JOB_ACTIONS:
+        found = pattern.fullmatch(_rest(path)) if method == known_method else None
+        if found is None:
+            continue
+        try:
+            job_id = UUID(found[1])
+        except ValueError:
+            raise NotFoundError(f"job {found[1][:64]} does not exist") from None
+        caller.require_job(job_id, action)
+        return
+    raise ForbiddenError("this token is for one job only")
+
+
+def _rest(path: str) -> str:
+    return path.partition(_PREFIX)[2]
