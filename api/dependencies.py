@@ -21,7 +21,7 @@ from api.v1.user.service import UserService
 def from_state(name: str) -> Any:
     """A dependency on one entry of `ApiState`."""
 
-    def read(request: Request) -> Any:
+    async def read(request: Request) -> Any:
         return getattr(request.state, name)
 
     return Depends(read)
@@ -55,7 +55,7 @@ async def get_caller(request: Request, authenticator: AuthenticatorDep) -> Calle
 CallerDep = Annotated[Caller, Depends(get_caller)]
 
 
-def get_request_id(request: Request) -> str:
+async def get_request_id(request: Request) -> str:
     """The id that the tracking middleware gave to this request."""
     return str(request.state.request_id)
 

@@ -72,6 +72,18 @@ def test_command_line_answers_quickly_and_lightly() -> None:
     assert time.perf_counter() - started < 10
 
 
+def test_no_dependency_of_a_route_needs_a_thread() -> None:
+    found = []
+    for path in (ROOT / "api").rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+        calls = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "Depends"]
+        wanted = {ast.unparse(argument) for call in calls for argument in call.args}
+        found += [node for node in nodes if getattr(node, "name", None) in wanted]
+    assert len(found) > 5
+    # FastAPI runs a plain function in a thread, for each request.
+    assert [ast.unparse(node) for node in found if not isinstance(node, ast.AsyncFunctionDef)] == []
+
+
 @pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_file_is_small_and_named_for_what_is_in_it(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= 300

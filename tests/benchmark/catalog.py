@@ -7,14 +7,16 @@ from tests.benchmark.cases.base import Case
 from tests.benchmark.cases.crash import Crash
 from tests.benchmark.cases.drain import Drain
 from tests.benchmark.cases.growth import Growth
-from tests.benchmark.cases.http import Http
+from tests.benchmark.cases.http import Http, Http32, Http64
 from tests.benchmark.cases.idle import Idle
 from tests.benchmark.cases.latency import Latency
 from tests.benchmark.cases.submit import SubmitMany, SubmitOne
 from tests.benchmark.cases.waiting import Waiting
 from tests.benchmark.peers.base import Peer
 
-CASES: tuple[type[Case], ...] = (SubmitOne, SubmitMany, Http, Drain, Latency, Waiting, Idle, Crash, Growth)
+CASES: tuple[type[Case], ...] = (
+    *(SubmitOne, SubmitMany, Http, Http32, Http64, Drain, Latency, Waiting, Idle, Crash, Growth),
+)
 ENGINES = {
     "letuin": ("letuin", "Letuin"),
     "letuin-default": ("letuin", "LetuinDefault"),

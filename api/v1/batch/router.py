@@ -33,7 +33,7 @@ def create_router(catalog: Catalog) -> APIRouter:
     return router
 
 
-def get_batch_id(batch_id: Annotated[str, Path(description="The batch's id.")]) -> UUID:
+async def get_batch_id(batch_id: Annotated[str, Path(description="The batch's id.")]) -> UUID:
     """The id from the path. A text that cannot be an id belongs to no batch."""
     try:
         parsed = UUID(batch_id)

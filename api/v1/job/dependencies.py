@@ -15,7 +15,7 @@ from common.repository.job_filter import JobFilter
 _Name = Annotated[str | None, Query(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
-def get_job_id(job_id: Annotated[str, Path(description="The job's id.")]) -> UUID:
+async def get_job_id(job_id: Annotated[str, Path(description="The job's id.")]) -> UUID:
     """The id from the path. A text that cannot be an id belongs to no job."""
     try:
         parsed = UUID(job_id)
@@ -26,7 +26,7 @@ def get_job_id(job_id: Annotated[str, Path(description="The job's id.")]) -> UUI
     return parsed
 
 
-def get_wait(
+async def get_wait(
     settings: SettingsDep,
     prefer: Annotated[list[str] | None, Header(description="`wait=N`: hold the answer up to N seconds.")] = None,
 ) -> timedelta:
@@ -34,7 +34,7 @@ def get_wait(
     return parse_wait(prefer or [], limit=settings.max_wait)
 
 
-def get_filter(
+async def get_filter(
     settings: SettingsDep,
     status: Annotated[list[JobStatus] | None, Query(description="Any of these.")] = None,
     kind: _Name = None,

@@ -43,7 +43,7 @@ def parse_key(text: str) -> str:
     return key
 
 
-def get_idempotency(
+async def get_idempotency(
     request: Request,
     settings: SettingsDep,
     idempotency_key: Annotated[

@@ -15,7 +15,7 @@ _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _Moment = Annotated[AwareDatetime | None, Query(ge=_EARLIEST, examples=["2030-01-31T09:00:00Z"])]
 
 
-def get_window(
+async def get_window(
     settings: SettingsDep,
     since: _Moment = None,
     until: _Moment = None,
