@@ -4,6 +4,7 @@ from common.database.model.api_key import ApiKey
 from common.database.model.audit import AuditEvent
 from common.database.model.base import Base
 from common.database.model.job import Attempt, Job
+from common.database.model.mail import JobNotice, Mail, MailStatus
 from common.database.model.submission import Batch, IdempotencyKey, JobDependency, JobResult, PurgedJob, UniqueSlot
 from common.database.model.mail import JobNotice, Mail, MailStatus
 from common.database.model.user import Role, Tenant, User
@@ -18,7 +19,10 @@ __all__ = [
     "IdempotencyKey",
     "Job",
     "JobDependency",
+    "JobNotice",
     "JobResult",
+    "Mail",
+    "MailStatus",
     "PurgedJob",
     "Queue",
     "Role",
