@@ -6,7 +6,6 @@ from common.database.model.base import Base
 from common.database.model.job import Attempt, Job
 from common.database.model.mail import JobNotice, Mail, MailStatus
 from common.database.model.submission import Batch, IdempotencyKey, JobDependency, JobResult, PurgedJob, UniqueSlot
-from common.database.model.mail import JobNotice, Mail, MailStatus
 from common.database.model.user import Role, Tenant, User
 from common.database.model.worker import Queue, Worker
 
@@ -28,9 +27,6 @@ __all__ = [
     "Role",
     "Tenant",
     "UniqueSlot",
-    "LoginSession",
-    "Mail",
-    "MailStatus",
     "User",
     "Worker",
 ]
