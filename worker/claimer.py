@@ -44,18 +44,26 @@ class Claimer:
         self._warned_at = float("-inf")
 
     async def claim(self, worker_id: UUID, limit: int) -> list[ClaimedJob]:
-        """Up to `limit` jobs, each with its attempt raised and its lease set."""
+        """Up to `limit` jobs, each with its attempt raised and its lease set.
+
+        Hints of jobs that were claimed without them are passed over at once, however many wait in front.
+        """
         limit = min(limit, _BATCH)
-        taken = await self._take(limit)
         try:
-            if taken:
-                return await self._claim_hinted(worker_id, taken)
-            if monotonic() >= self._next_poll:
-                self._next_poll = monotonic() + self._poll_interval
-                return await self._claim_next(worker_id, limit)
+            while taken := await self._take(limit):
+                if jobs := await self._claim_hinted(worker_id, taken) or await self._poll(worker_id, limit):
+                    return jobs
+            return await self._poll(worker_id, limit)
         except DATABASE_ERRORS as error:
-            self._warn("PostgreSQL", error)
+            self._warn("PostgreSQL is away; the worker waits: {}", error)
         return []
+
+    async def _poll(self, worker_id: UUID, limit: int) -> list[ClaimedJob]:
+        """The next jobs without hints, once per poll interval."""
+        if monotonic() < self._next_poll:
+            return []
+        self._next_poll = monotonic() + self._poll_interval
+        return await self._claim_next(worker_id, limit)
 
     async def _take(self, limit: int) -> list[TakenHint]:
         self._queues.append(self._queues.pop(0))

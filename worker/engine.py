@@ -93,6 +93,7 @@ class Engine(Worker):
     async def main(self) -> None:
         """Claim and run until told to stop, then drain."""
         while not self._stopping.is_set():
+            self._wake.clear()  # before the look, so that what comes during it is not missed
             claimed = await self._claim()
             await self._record_health()
             await self._hand_back_lost()
@@ -241,7 +242,6 @@ class Engine(Worker):
                 entry.task.cancel()
 
     async def _pause(self) -> None:
-        self._wake.clear()
         try:
             async with asyncio.timeout(self._poll_interval):
                 await self._wake.wait()

@@ -97,6 +97,7 @@ class Reconciler:
                 logger.warning("Workers lost their lease: count={}", len(dead))
             reaped = await self._upkeep.reap(db, limit=_BATCH, max_crashes=self._max_crashes)
             moved = reaped + await self._upkeep.expire(db, limit=_BATCH)
+            moved += await self._upkeep.end_cancelled(db, limit=_BATCH)
         for job in moved:
             self._tell(job)
         await self._publish([_hint(job) for job in reaped if job.status is JobStatus.QUEUED])

@@ -41,16 +41,22 @@ _END_EXPIRED_LEASES = statement(
     """
 )
 
+# When a row changed since the look, PostgreSQL checks conditions on that row again, but no absence of other rows: the
+# attempt tells a job that another worker holds by now.
 # A crash uses its own budget. A requested cancel wins over another run. Whatever has one crash left runs one at a
 # time from then on, under a limit of its own, so that the poison is told from those that merely died beside it.
 _REAP = statement(
     f"""
-    WITH orphan AS (
-        SELECT id AS job_id, lease_owner AS worker_id,
-               crashes + 2 = :max_crashes AND 'crashed' <> ALL(coalesce(limit_keys, '{{}}')) AS has_one_left
-        FROM jobs WHERE status = 'running'
+    WITH dead AS MATERIALIZED (
+        SELECT id AS job_id, attempt AS dead_attempt FROM jobs
+        WHERE status = 'running'
           AND NOT EXISTS (SELECT FROM workers WHERE workers.id = jobs.lease_owner AND stopped_at IS NULL)
-        ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+        ORDER BY id LIMIT :limit
+    ), orphan AS (
+        SELECT job_id, lease_owner AS worker_id,
+               crashes + 2 = :max_crashes AND 'crashed' <> ALL(coalesce(limit_keys, '{{}}')) AS has_one_left
+        FROM dead JOIN jobs ON id = job_id AND attempt = dead_attempt AND status = 'running'
+        ORDER BY job_id FOR UPDATE OF jobs SKIP LOCKED
     ), moved AS (
         UPDATE jobs SET
             status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'
@@ -88,6 +94,18 @@ _EXPIRE = statement(
           WHERE status = 'queued' AND expires_at <= clock_timestamp()
           ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED) AS late
     WHERE id = late.job_id
+    RETURNING {_MOVED}
+    """
+)
+
+# No statement leaves such a row; should one come to be, nothing else would ever end it.
+_END_CANCELLED = statement(
+    f"""
+    UPDATE jobs SET status = 'cancelled', finished_at = clock_timestamp(), updated_at = clock_timestamp(),
+                    waiting = NULL, error = '{{"code": "cancelled", "message": "cancelled before it started"}}'
+    FROM (SELECT id AS job_id FROM jobs WHERE status = 'queued' AND cancel_requested_at IS NOT NULL
+          ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED) AS waiting_for_nobody
+    WHERE id = waiting_for_nobody.job_id
     RETURNING {_MOVED}
     """
 )
@@ -138,6 +156,10 @@ class UpkeepRepository:
     async def expire(self, db: Executor, *, limit: int) -> list[MovedJob]:
         """End waiting jobs whose `expires_at` has passed."""
         return _moved(await execute(db, _EXPIRE, {"limit": limit}))
+
+    async def end_cancelled(self, db: Executor, *, limit: int) -> list[MovedJob]:
+        """End waiting jobs whose cancel was requested: no claim starts them."""
+        return _moved(await execute(db, _END_CANCELLED, {"limit": limit}))
 
     async def lock_due(self, db: Executor, *, limit: int) -> list[DueJob]:
         """Waiting jobs that want a hint, locked until the transaction ends. Publish, then `mark_dispatched`."""

@@ -80,7 +80,6 @@ async def test_cancel_meets_finish(arena: Arena) -> None:
     assert answers["cancelled"] + answers["requested"] == outcomes(stories)["cancelled"]
 
 
-@pytest.mark.soak
 async def test_cancel_meets_drain(arena: Arena) -> None:
     """Window: the job goes back to its queue while its owner cancels it; no answer says it has ended as queued."""
     moments = random.Random(5)
@@ -97,7 +96,6 @@ async def test_cancel_meets_drain(arena: Arena) -> None:
     assert outcomes(await arena.check()) == {"cancelled": 60}
 
 
-@pytest.mark.soak
 async def test_cancel_meets_the_reaper(arena: Arena) -> None:
     """Window: cancel against reaper: what was cancelled while its worker was dead does not run again."""
     moments = random.Random(6)

@@ -27,6 +27,11 @@ class Job(Base):
         CheckConstraint("(status = 'running') = (lease_owner IS NOT NULL)", name="lease"),
         CheckConstraint("(status IN ('queued', 'running')) = (finished_at IS NULL)", name="finished"),
         Index("ix_jobs_batch", "batch_id", postgresql_where=text("batch_id IS NOT NULL")),
+        Index(
+            "ix_jobs_cancelled",
+            "id",
+            postgresql_where=text("status = 'queued' AND cancel_requested_at IS NOT NULL"),
+        ),
         Index("ix_jobs_claim", "queue", "rank_at", postgresql_where=text("status = 'queued' AND pending_after = 0")),
         Index("ix_jobs_dependants", "id", postgresql_where=text("has_dependants AND finished_at IS NOT NULL")),
         Index("ix_jobs_dispatch", "next_dispatch_at", postgresql_where=text("status = 'queued' AND pending_after = 0")),
