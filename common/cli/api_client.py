@@ -1,9 +1,10 @@
 """The api over HTTP, as commands use it: every failure is one sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx2
 
@@ -61,14 +62,26 @@ class ApiClient:
         """Queue a job that ended badly again."""
         return await self._object("status", "POST", f"/jobs/{job_id}/retry")
 
+    async def get(self, *path: str) -> dict[str, Any]:
+        """The object at a path under /api/v1, given in parts."""
+        return await self._object("", "GET", _join(path))
+
+    async def post(self, *path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What the api answers to a POST."""
+        return await self._object("", "POST", _join(path), json=body)
+
+    async def patch(self, *path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The object as it is after a change."""
+        return await self._object("", "PATCH", _join(path), json=body)
+
     async def login(self, email: str, password: str) -> dict[str, Any]:
         """Exchange a password for a token."""
         return await self._object("access_token", "POST", "/auth/login", json={"email": email, "password": password})
 
     async def _object(self, key: str, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """The answer, which is an object with `key`."""
+        """The answer, which is an object with `key`, if one is named."""
         answer = await self._call(method, path, **options)
-        if isinstance(answer, dict) and key in answer:
+        if isinstance(answer, dict) and (not key or key in answer):
             return answer
         raise UnreachableError(f"What answers at {self.target.url} is not a Letuin api.")
 
@@ -84,6 +97,12 @@ class ApiClient:
         if response.is_success:
             return _json(response, self.target.url)
         raise _refusal(response, self.target.url)
+
+
+def _join(parts: Iterable[str]) -> str:
+    """The first part is a path of ours, the others are single segments, whatever they hold."""
+    first, *rest = parts
+    return "/".join((first, *(quote(part, safe="") for part in rest)))
 
 
 def _json(response: httpx2.Response, url: str) -> Any:

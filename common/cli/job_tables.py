@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from common.cli.api_client import Job
-from common.cli.output import printable
+from common.cli.cells import age, cell
 from common.cli.payload import types_of
 
 _COLOURS = {
@@ -21,7 +20,6 @@ _COLOURS = {
     "expired": "magenta",
 }
 _ID_WIDTH = 36
-_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 _TIMES = ("run_at", "created_at", "started_at", "finished_at")
 
 
@@ -32,7 +30,7 @@ def job_table(jobs: Iterable[Job]) -> Table:
     for name in ("kind", "status", "attempt", "age"):
         table.add_column(name, no_wrap=True)
     for job in jobs:
-        row = (job["id"], _text(job["kind"]), _status(job["status"]), str(job["attempt"]), _age(job["created_at"]))
+        row = (job["id"], cell(job["kind"]), _status(job["status"]), str(job["attempt"]), age(job["created_at"]))
         table.add_row(*row)
     return table
 
@@ -58,7 +56,7 @@ def kind_table(kinds: Iterable[Mapping[str, Any]]) -> Table:
     table.add_column("what it does", overflow="fold")
     for kind in kinds:
         summary = str(kind.get("description") or "").partition("\n")[0]
-        table.add_row(_text(kind["name"]), _text(kind["queue"]), _fields(kind["payload"]), _text(summary))
+        table.add_row(cell(kind["name"]), cell(kind["queue"]), _fields(kind["payload"]), cell(summary))
     return table
 
 
@@ -68,7 +66,7 @@ def _fields(schema: Mapping[str, Any]) -> str:
     for name, field in schema.get("properties", {}).items():
         types = "|".join(sorted(types_of(field, schema) - {"null"})) or "any"
         described.append(f"{name}{'*' if name in required else ''}: {types}")
-    return _text("\n".join(described))
+    return cell("\n".join(described))
 
 
 def _value(name: str, value: Any) -> str:
@@ -76,23 +74,13 @@ def _value(name: str, value: Any) -> str:
         return _status(value)
     if name in _TIMES:
         return _time(value)
-    return _text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2))
+    return cell(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def _status(status: str) -> str:
     colour = _COLOURS.get(status, "white")
-    return f"[{colour}]{_text(status)}[/]"
+    return f"[{colour}]{cell(status)}[/]"
 
 
 def _time(text: str) -> str:
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _age(text: str) -> str:
-    """How long ago, in the largest unit that fits."""
-    seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds()))
-    return next(f"{seconds // size} {unit}" for unit, size in _UNITS if seconds >= size or size == 1)
-
-
-def _text(value: object) -> str:
-    return escape(printable(str(value)))

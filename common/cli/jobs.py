@@ -1,20 +1,26 @@
 """`letuin jobs`: look at jobs and steer them."""
 
-import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import typer
 
 from common.cli.api_client import ApiClient, Job
+from common.cli.asking import ask
+from common.cli.exits import CommandError
 from common.cli.job_tables import job_details, job_table, kind_table
 from common.cli.options import JsonOption, UrlOption
 from common.cli.output import answer_console, error_console, print_json
-from common.cli.target import find_target
 from common.cli.watching import Stay, stay_with
 from common.queue.status import JobStatus
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Look at jobs, watch, cancel or retry them.")
+StatusFilter = Annotated[list[JobStatus] | None, typer.Option("--status", help="In this state; repeatable.")]
+KindFilter = Annotated[str | None, typer.Option("--kind", help="Of this kind.")]
+QueueFilter = Annotated[str | None, typer.Option("--queue", help="In this queue.")]
+TagFilter = Annotated[str | None, typer.Option("--tag", help="With this tag.")]
+BatchFilter = Annotated[str | None, typer.Option("--batch", metavar="ID", help="Of this batch.")]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
 
 
@@ -28,7 +34,7 @@ def list_jobs(
 ) -> None:
     """List your jobs, the newest first."""
     filters = {"status": status.value if status else None, "kind": kind, "limit": limit}
-    page = _ask(url, lambda client: client.jobs(filters))
+    page = ask(url, lambda client: client.jobs(filters))
     if as_json:
         print_json(page)
     elif page["items"]:
@@ -40,7 +46,7 @@ def list_jobs(
 @app.command()
 def show(job_id: JobId, as_json: JsonOption = False, url: UrlOption = None) -> None:
     """Show one job with its result."""
-    job = _ask(url, lambda client: client.job(job_id))
+    job = ask(url, lambda client: client.job(job_id))
     if as_json:
         print_json(job)
     else:
@@ -50,7 +56,7 @@ def show(job_id: JobId, as_json: JsonOption = False, url: UrlOption = None) -> N
 @app.command()
 def watch(job_id: JobId, as_json: JsonOption = False, url: UrlOption = None) -> None:
     """Show a job's tokens and progress until it ends."""
-    raise typer.Exit(_ask(url, lambda client: stay_with(client, job_id, Stay(follow=True, as_json=as_json))))
+    raise typer.Exit(ask(url, lambda client: stay_with(client, job_id, Stay(follow=True, as_json=as_json))))
 
 
 @app.command()
@@ -65,28 +71,81 @@ def retry(job_id: JobId, as_json: JsonOption = False, url: UrlOption = None) -> 
     _steer(url, lambda client: client.retry(job_id), as_json)
 
 
+@app.command("cancel-many")
+def cancel_many(
+    status: StatusFilter = None,
+    kind: KindFilter = None,
+    queue: QueueFilter = None,
+    tag: TagFilter = None,
+    batch_id: BatchFilter = None,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+) -> None:
+    """Stop all your jobs that match every given option and have not ended."""
+    selection = _selection(status, kind, queue, tag, batch_id)
+    done = ask(url, lambda client: _repeat(client, "cancel", selection))
+    if as_json:
+        print_json(done)
+    else:
+        error_console().print(f"{done['cancelled']} stopped, {done['requested']} running ones asked to stop.")
+
+
+@app.command("retry-many")
+def retry_many(
+    status: StatusFilter = None,
+    kind: KindFilter = None,
+    queue: QueueFilter = None,
+    tag: TagFilter = None,
+    batch_id: BatchFilter = None,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+) -> None:
+    """Queue all your jobs again that match every given option and failed (or have the given --status)."""
+    selection = _selection(status, kind, queue, tag, batch_id)
+    done = ask(url, lambda client: _repeat(client, "retry", selection))
+    if as_json:
+        print_json(done)
+    else:
+        error_console().print(f"{done['retried']} queued again.")
+
+
 @app.command()
 def kinds(as_json: JsonOption = False, url: UrlOption = None) -> None:
     """List what can be submitted, with the fields of each payload."""
-    found = _ask(url, lambda client: client.kinds())
+    found = ask(url, lambda client: client.kinds())
     if as_json:
         print_json(found)
     else:
         answer_console().print(kind_table(found))
 
 
-def _ask[T](url: str | None, question: Callable[[ApiClient], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with ApiClient(find_target(url)) as client:
-            return await question(client)
-
-    return asyncio.run(run())
-
-
 def _steer(url: str | None, action: Callable[[ApiClient], Awaitable[Job]], as_json: bool) -> None:
-    job: dict[str, Any] = _ask(url, action)
+    job: dict[str, Any] = ask(url, action)
     if as_json:
         print_json(job)
         return
     is_cancelling = job["status"] == JobStatus.RUNNING
     error_console().print(f"Job {job['id']} is {'being cancelled' if is_cancelling else job['status']}.")
+
+
+def _selection(
+    status: list[JobStatus] | None, kind: str | None, queue: str | None, tag: str | None, batch_id: str | None
+) -> dict[str, Any]:
+    """The options as the api's filter. Raises CommandError when nothing was selected."""
+    statuses = [each.value for each in status] if status else None
+    given = {"status": statuses, "kind": kind, "queue": queue, "tag": tag, "batch_id": batch_id}
+    selection = {name: value for name, value in given.items() if value is not None}
+    if not selection:
+        raise CommandError("Say which jobs are meant: --status, --kind, --queue, --tag or --batch.")
+    return selection
+
+
+async def _repeat(client: ApiClient, verb: str, selection: dict[str, Any]) -> dict[str, int]:
+    """Ask until nothing is left: the api takes a bounded number at a time."""
+    totals: Counter[str] = Counter()
+    while True:
+        done = await client.post("/jobs", verb, body=selection)
+        has_more = done.pop("has_more")
+        totals.update(done)
+        if not (has_more and any(done.values())):
+            return dict(totals)

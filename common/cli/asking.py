@@ -1,0 +1,17 @@
+"""One question to the api, from a command that is not asynchronous itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from common.cli.api_client import ApiClient
+from common.cli.target import find_target
+
+
+def ask[T](url: str | None, question: Callable[[ApiClient], Awaitable[T]]) -> T:
+    """The answer of the api at `url` (or where `find_target` says). Raises what `ApiClient` raises."""
+
+    async def run() -> T:
+        async with ApiClient(find_target(url)) as client:
+            return await question(client)
+
+    return asyncio.run(run())

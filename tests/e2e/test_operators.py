@@ -1,0 +1,99 @@
+"""What operators do from the command line: batches, queues and workers of a running system."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fixtures.letuin import environment, letuin
+from tests.fixtures.up import UpProcess
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
+    """One system for all."""
+    started = UpProcess.launch(tmp_path_factory.mktemp("up"))
+    try:
+        started.wait_running()
+        yield started
+    finally:
+        started.stop()
+
+
+def test_a_file_of_jobs_is_submitted_and_watched(up: UpProcess) -> None:
+    lines = [json.dumps({"kind": "system.echo", "payload": {"message": str(number)}}) for number in range(30)]
+    (up.folder / "jobs.jsonl").write_text("\n".join([*lines, "", '{"kind": "system.echo", "payload": {}}']))
+
+    done = letuin("batches", "submit", "jobs.jsonl", "--size", "20", "--wait", folder=up.folder)
+
+    first, second = done.stdout.split()
+    assert done.returncode == 1, "one line was refused"
+    assert "line 32: " in done.stderr
+    assert "All 30 jobs have ended: 30 succeeded." in done.stderr
+    assert json.loads(up.letuin("batches", "show", first, "--json"))["counts"]["succeeded"] == 20
+    assert json.loads(up.letuin("batches", "show", second, "--json"))["total"] == 10
+
+
+def test_payloads_of_one_kind_come_from_stdin_and_are_cancelled_together(up: UpProcess) -> None:
+    env = environment(up.folder)
+    payloads = '{"seconds": 60}\n{"seconds": 61}\n'
+    sent = letuin("batches", "submit", "-", "--kind", "system.sleep", folder=up.folder, env=env, stdin=payloads)
+    batch = sent.stdout.strip()
+    assert sent.returncode == 0, sent.stderr
+
+    up.letuin("batches", "cancel", batch)
+
+    watched = letuin("batches", "watch", batch, folder=up.folder)
+    assert (watched.returncode, watched.stderr) == (1, "All 2 jobs have ended: 2 cancelled.\n")
+    assert json.loads(up.letuin("jobs", "retry-many", "--batch", batch, "--status", "cancelled", "--json")) == {
+        "retried": 2
+    }
+    stopped = json.loads(up.letuin("jobs", "cancel-many", "--batch", batch, "--json"))
+    assert stopped["cancelled"] + stopped["requested"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["jobs", "cancel-many"], "Say which jobs are meant: --status, --kind, --queue, --tag or --batch."),
+        (["batches", "submit", "nowhere.jsonl"], "nowhere.jsonl cannot be read"),
+        (["batches", "submit", "-"], "- holds no jobs: write one JSON object a line."),
+        (["queues", "pause", "nowhere"], "queue nowhere does not exist."),
+        (["workers", "pause", "00000000-0000-7000-8000-00000000ffff"], "does not exist, or has stopped."),
+    ],
+)
+def test_what_cannot_be_done_is_said(up: UpProcess, arguments: list[str], said: str) -> None:
+    done = letuin(*arguments, folder=up.folder)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_a_paused_queue_starts_nothing(up: UpProcess) -> None:
+    up.letuin("queues", "pause", "default")
+    job = up.letuin("submit", "system.echo", "-p", "message=later").strip()
+    waited = letuin("submit", "system.echo", "-p", "message=x", "--wait-limit", "1s", folder=up.folder)
+    assert "is still queued after 1 s" in waited.stderr
+    queues = {queue["name"]: queue for queue in json.loads(up.letuin("queues", "list", "--json"))["items"]}
+    assert (queues["default"]["is_paused"], queues["default"]["queued"]) == (True, 2)
+    assert "paused" in up.letuin("queues", "list")
+
+    up.letuin("queues", "resume", "default")
+
+    assert json.loads(up.letuin("jobs", "watch", job, "--json").splitlines()[-1])["status"] == "succeeded"
+
+
+def test_a_worker_is_paused_resized_and_resumed(up: UpProcess) -> None:
+    [worker] = json.loads(up.letuin("workers", "list", "--json"))["items"]
+    up.letuin("workers", "pause", worker["id"])
+    [paused] = json.loads(up.letuin("workers", "list", "--json"))["items"]
+    assert (paused["is_paused"], paused["is_late"]) == (True, False)
+    assert "paused" in up.letuin("workers", "list")
+
+    up.letuin("workers", "set-concurrency", worker["id"], "3")
+    up.letuin("workers", "resume", worker["id"])
+
+    [resumed] = json.loads(up.letuin("workers", "list", "--json"))["items"]
+    assert (resumed["is_paused"], resumed["concurrency"]) == (False, 3)
+    assert json.loads(up.letuin("submit", "system.echo", "-p", "message=x", "--wait")) == {"message": "x"}
