@@ -1,7 +1,7 @@
 """What operators do from the command line: batches, queues and workers of a running system."""
 
 import json
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -9,17 +9,6 @@ from tests.fixtures.letuin import environment, letuin
 from tests.fixtures.up import UpProcess
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
-    """One system for all."""
-    started = UpProcess.launch(tmp_path_factory.mktemp("up"))
-    try:
-        started.wait_running()
-        yield started
-    finally:
-        started.stop()
 
 
 def test_a_file_of_jobs_is_submitted_and_watched(up: UpProcess) -> None:
@@ -85,15 +74,21 @@ def test_a_paused_queue_starts_nothing(up: UpProcess) -> None:
 
 
 def test_a_worker_is_paused_resized_and_resumed(up: UpProcess) -> None:
-    [worker] = json.loads(up.letuin("workers", "list", "--json"))["items"]
+    worker = _worker(up)
     up.letuin("workers", "pause", worker["id"])
-    [paused] = json.loads(up.letuin("workers", "list", "--json"))["items"]
+    paused = _worker(up)
     assert (paused["is_paused"], paused["is_late"]) == (True, False)
     assert "paused" in up.letuin("workers", "list")
 
     up.letuin("workers", "set-concurrency", worker["id"], "3")
     up.letuin("workers", "resume", worker["id"])
 
-    [resumed] = json.loads(up.letuin("workers", "list", "--json"))["items"]
+    resumed = _worker(up)
     assert (resumed["is_paused"], resumed["concurrency"]) == (False, 3)
     assert json.loads(up.letuin("submit", "system.echo", "-p", "message=x", "--wait")) == {"message": "x"}
+
+
+def _worker(up: UpProcess) -> dict[str, Any]:
+    """The one that serves the default queue."""
+    workers: list[dict[str, Any]] = json.loads(up.letuin("workers", "list", "--json"))["items"]
+    return next(worker for worker in workers if "default" in worker["queues"])

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -17,17 +16,6 @@ from tests.fixtures.letuin import command, environment, letuin
 from tests.fixtures.up import UpProcess, wait_gone
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
-    """One system for the tests that leave it as it was."""
-    started = UpProcess.launch(tmp_path_factory.mktemp("up"))
-    try:
-        started.wait_running()
-        yield started
-    finally:
-        started.stop()
 
 
 def test_it_says_where_everything_is(up: UpProcess) -> None:
