@@ -40,9 +40,10 @@ class ApiClient:
         """Every kind that can be submitted, with the JSON schema of its payload."""
         return list((await self._object("items", "GET", "/jobs/kinds"))["items"])
 
-    async def submit(self, body: Mapping[str, Any]) -> Job:
-        """Submit a job and return it."""
-        return await self._object("status", "POST", "/jobs", json=body)
+    async def submit(self, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> Job:
+        """Submit a job and return it; the one that was made before when the key is known."""
+        headers = {"Idempotency-Key": f'"{idempotency_key}"'} if idempotency_key else {}
+        return await self._object("status", "POST", "/jobs", json=body, headers=headers)
 
     async def job(self, job_id: str, *, wait: float = 0) -> Job:
         """The job; with `wait`, as soon as it has ended, or as it is after that many seconds."""

@@ -14,6 +14,7 @@ from common.cli.payload import read_pairs, read_payload
 from common.cli.surroundings import command_name
 from common.cli.target import Target, find_target
 from common.cli.watching import Stay, stay_with
+from common.queue.options import OnFailure, UniqueMode
 
 app = typer.Typer(add_completion=False)
 
@@ -45,6 +46,18 @@ def submit(
     expires_in: Annotated[
         float | None, typer.Option(parser=parse_duration, metavar="DURATION", help="Give up if not started by then.")
     ] = None,
+    after: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Start when this job has succeeded; repeatable.")
+    ] = None,
+    on_failure: Annotated[
+        OnFailure | None, typer.Option(help="What to do when a job of --after does not succeed. Default: fail.")
+    ] = None,
+    unique: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Do nothing when a job with this key waits or runs.")
+    ] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="A submit that is repeated with this key makes no second job.")
+    ] = None,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
@@ -61,21 +74,30 @@ def submit(
         "max_attempts": max_attempts,
         "timeout": timeout,
         "expires_in": expires_in,
+        "after": after or None,
+        "on_failure": on_failure.value if on_failure else None,
+        "unique": {"mode": UniqueMode.WHILE_ACTIVE.value, "key": unique} if unique else None,
     }
     given = {name: value for name, value in options.items() if value is not None}
     stay = Stay(follow=follow, wait=wait or wait_limit is not None, limit=wait_limit, as_json=as_json)
     target = find_target(url)
-    raise typer.Exit(asyncio.run(_submit(target, kind, pairs or [], payload, given, stay)))
+    raise typer.Exit(asyncio.run(_submit(target, kind, pairs or [], payload, given, idempotency_key, stay)))
 
 
 async def _submit(
-    target: Target, kind: str, pairs: list[str], payload: str | None, options: dict[str, Any], stay: Stay
+    target: Target,
+    kind: str,
+    pairs: list[str],
+    payload: str | None,
+    options: dict[str, Any],
+    idempotency_key: str | None,
+    stay: Stay,
 ) -> ExitCode:
     async with ApiClient(target) as client:
         fields = read_payload(payload) if payload is not None else {}
         if pairs:
             fields |= read_pairs(pairs, kind, await _schema_of(client, kind))
-        job = await client.submit({"kind": kind, "payload": fields, **options})
+        job = await client.submit({"kind": kind, "payload": fields, **options}, idempotency_key=idempotency_key)
         if stay.follow or stay.wait:
             return await stay_with(client, job["id"], stay)
     if stay.as_json:

@@ -59,6 +59,20 @@ def test_what_cannot_be_done_is_said(up: UpProcess, arguments: list[str], said: 
     assert said in done.stderr
 
 
+def test_a_job_waits_for_another_and_is_submitted_once(up: UpProcess) -> None:
+    echo = ("submit", "system.echo", "-p", "message=x")
+    first = up.letuin("submit", "system.sleep", "-p", "seconds=30", "--unique", "nightly").strip()
+    again = up.letuin("submit", "system.sleep", "-p", "seconds=30", "--unique", "nightly").strip()
+    second = up.letuin(*echo, "--after", first, "--on-failure", "cancel", "--idempotency-key", "once").strip()
+    repeated = up.letuin(*echo, "--after", first, "--on-failure", "cancel", "--idempotency-key", "once").strip()
+    assert (again, repeated) == (first, second)
+    up.letuin("jobs", "cancel", first)
+    assert (
+        json.loads(letuin("jobs", "watch", second, "--json", folder=up.folder).stdout.splitlines()[-1])["status"]
+        == "cancelled"
+    )
+
+
 def test_a_paused_queue_starts_nothing(up: UpProcess) -> None:
     up.letuin("queues", "pause", "default")
     job = up.letuin("submit", "system.echo", "-p", "message=later").strip()
