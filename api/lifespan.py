@@ -58,6 +58,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
     async def lifespan(_app: "FastAPI") -> AsyncIterator[ApiState]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(container.engine().dispose)
+            stack.push_async_callback(container.direct().close)
             stack.push_async_callback(container.redis().aclose)
             stack.push_async_callback(container.listener_redis().aclose)
             await stack.enter_async_context(_request_log(container))

@@ -66,6 +66,7 @@ class CommonSettings(BaseSettings):
 
     database_url: SecretStr = SecretStr("postgresql://letuin@127.0.0.1:5432/letuin")
     database_pool_size: int = Field(10, ge=1, le=200)
+    database_direct_pool_size: int = Field(4, ge=1, le=200)
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     redis_connect_timeout: Duration = timedelta(milliseconds=250)
     redis_timeout: Duration = timedelta(milliseconds=500)

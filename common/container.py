@@ -3,6 +3,7 @@
 from dependency_injector import containers, providers
 
 from common.config import CommonSettings
+from common.database.direct import DirectPool
 from common.database.session import create_engine, create_sessions
 from common.events import EventLog
 from common.lock import RedisLock
@@ -31,6 +32,7 @@ class CommonContainer(containers.DeclarativeContainer):
 
     engine = providers.Singleton(create_engine, settings)
     sessions = providers.Singleton(create_sessions, engine)
+    direct = providers.Singleton(DirectPool, settings)
     redis = providers.Singleton(create_redis, settings)
     listener_redis = providers.Singleton(create_redis, settings, blocking=True)
     keys = providers.Singleton(RedisKeys.of, settings)

@@ -9,6 +9,7 @@ from loguru import logger
 from redis import RedisError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from common.database.direct import DirectPool
 from common.database.outage import DATABASE_ERRORS
 from common.queue.hints import HintQueue, TakenHint
 from common.repository.attempt import AttemptRepository, ClaimedJob
@@ -23,6 +24,7 @@ class Claimer:
     def __init__(
         self,
         engine: AsyncEngine,
+        direct: DirectPool,
         attempts: AttemptRepository,
         limits: LimitRepository,
         hints: HintQueue,
@@ -32,7 +34,7 @@ class Claimer:
         poll_interval: timedelta,
     ) -> None:
         self._engine = engine
-        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._direct = direct
         self._attempts = attempts
         self._limits = limits
         self._hints = hints
@@ -78,21 +80,19 @@ class Claimer:
 
     async def _claim_hinted(self, worker_id: UUID, taken: list[TakenHint]) -> list[ClaimedJob]:
         ids = [hint.job_id for hint in taken]
-        async with self._autocommit.connect() as db:
-            jobs = await self._attempts.claim(db, worker_id, ids)
-            left = set(ids) - {job.id for job in jobs}
-            limited = await self._limits.find(db, ids=list(left)) if left else {}
+        jobs = await self._attempts.claim(self._direct, worker_id, ids)
+        left = set(ids) - {job.id for job in jobs}
+        limited = await self._limits.find(self._direct, ids=list(left)) if left else {}
         jobs += await self._claim_limited(worker_id, limited)
         self._settled += taken
         return jobs
 
     async def _claim_next(self, worker_id: UUID, limit: int) -> list[ClaimedJob]:
-        async with self._autocommit.connect() as db:
-            jobs = await self._attempts.claim_next(db, worker_id, self._queues, limit)
-            if len(jobs) == limit:
-                self._next_poll = 0.0  # there is more
-                return jobs
-            limited = await self._limits.find(db, queues=self._queues, limit=limit - len(jobs))
+        jobs = await self._attempts.claim_next(self._direct, worker_id, self._queues, limit)
+        if len(jobs) == limit:
+            self._next_poll = 0.0  # there is more
+            return jobs
+        limited = await self._limits.find(self._direct, queues=self._queues, limit=limit - len(jobs))
         return jobs + await self._claim_limited(worker_id, limited)
 
     async def _claim_limited(self, worker_id: UUID, candidates: Mapping[UUID, Sequence[str]]) -> list[ClaimedJob]:

@@ -56,7 +56,7 @@ class WorkerContainer(CommonContainer):
     )
     finisher = providers.Singleton(
         Finisher,
-        CommonContainer.engine,
+        CommonContainer.direct,
         attempts,
         limits,
         CommonContainer.hints,
@@ -73,6 +73,7 @@ class WorkerContainer(CommonContainer):
     claimer = providers.Singleton(
         Claimer,
         CommonContainer.engine,
+        CommonContainer.direct,
         attempts,
         limits,
         CommonContainer.hints,
@@ -86,6 +87,7 @@ class WorkerContainer(CommonContainer):
         CommonContainer.redis,
         CommonContainer.keys,
         CommonContainer.catalog,
+        CommonContainer.direct,
         attempts,
         claimer,
         runner,

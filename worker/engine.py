@@ -12,6 +12,7 @@ from loguru import logger
 from pydantic_core import from_json, to_json
 from redis import RedisError
 
+from common.database.direct import DirectPool
 from common.database.outage import DATABASE_ERRORS
 from common.events import EventType, NewEvent
 from common.queue.catalog import Catalog
@@ -54,6 +55,7 @@ class Engine(Worker):
         redis: ArqRedis,
         keys: RedisKeys,
         catalog: Catalog,
+        direct: DirectPool,
         attempts: AttemptRepository,
         claimer: Claimer,
         runner: Runner,
@@ -72,6 +74,7 @@ class Engine(Worker):
             job_serializer=to_json,
             job_deserializer=from_json,
         )
+        self._direct = direct
         self._attempts = attempts
         self._claimer = claimer
         self._runner = runner
@@ -103,8 +106,7 @@ class Engine(Worker):
 
     async def run_hint(self, ctx: dict[Any, Any], job_id: str, dispatch_no: int) -> None:
         """What a hint means, for a stock arq worker that reads it: claim this one row and run it."""
-        async with self._finisher.connect() as db:
-            jobs = await self._attempts.claim(db, self._lease.worker_id, [UUID(job_id)])
+        jobs = await self._attempts.claim(self._direct, self._lease.worker_id, [UUID(job_id)])
         for job in jobs:
             await self._start(job).task
 
@@ -213,8 +215,7 @@ class Engine(Worker):
         self._next_look = monotonic() + _LOOK_INTERVAL
         worker_id = self._lease.worker_id
         try:
-            async with self._finisher.connect() as db:
-                lost = await self._attempts.find_held(db, worker_id, except_for=list(self._running))
+            lost = await self._attempts.find_held(self._direct, worker_id, except_for=list(self._running))
         except DATABASE_ERRORS:
             return
         for job in lost:
@@ -226,8 +227,7 @@ class Engine(Worker):
         if not reports:
             return
         try:
-            async with self._finisher.connect() as db:
-                current = await self._attempts.report_progress(db, reports)
+            current = await self._attempts.report_progress(self._direct, reports)
         except DATABASE_ERRORS:
             return
         for job_id, _, _ in reports:

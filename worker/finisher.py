@@ -8,8 +8,8 @@ from uuid import UUID
 from loguru import logger
 from pydantic_core import from_json
 from redis import RedisError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from common.database.direct import DirectPool
 from common.database.outage import DATABASE_ERRORS, is_refused_value
 from common.events import EventType, NewEvent
 from common.queue.group_commit import GroupCommit
@@ -35,14 +35,14 @@ class Finisher:
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        direct: DirectPool,
         attempts: AttemptRepository,
         limits: LimitRepository,
         hints: HintQueue,
         put: Callable[[NewEvent], None],
         dependants: Dependants,
     ) -> None:
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._direct = direct
         self._attempts = attempts
         self._limits = limits
         self._hints = hints
@@ -50,10 +50,6 @@ class Finisher:
         self._dependants = dependants
         self._writes = GroupCommit(self._write)
         self.stale_writes = 0
-
-    def connect(self) -> AsyncConnection:
-        """A connection on which every statement is its own transaction."""
-        return self._engine.connect()
 
     async def finish(self, worker_id: UUID, job: ClaimedJob, verdict: Verdict) -> None:
         """Write one end and tell the listeners. Waits out a database that is away; the caller may cancel."""
@@ -88,8 +84,7 @@ class Finisher:
     async def _wake_next(self, limit_keys: Sequence[str]) -> None:
         """Somebody else may run now; without Redis or PostgreSQL the dispatcher finds it later."""
         try:
-            async with self.connect() as db:
-                due = await self._limits.next_in_line(db, limit_keys)
+            due = await self._limits.next_in_line(self._direct, limit_keys)
             await self._hints.enqueue(
                 [Hint(job.id, job.owner_id, job.kind, job.queue, job.priority, None, job.dispatch_no) for job in due]
             )
@@ -98,18 +93,16 @@ class Finisher:
 
     async def _write(self, entries: Sequence[tuple[UUID, ClaimedJob, Verdict]]) -> list[tuple[Verdict, Ended | None]]:
         final = [verdict for _, _, verdict in entries]
-        async with self.connect() as db:
-            ended: dict[UUID, Ended] = {}
-            for worker_id in {worker_id for worker_id, _, _ in entries}:
-                mine = [verdict for owner, _, verdict in entries if owner == worker_id]
-                ended |= await self._attempts.finish(db, worker_id, mine)
-            if len(ended) < len(entries):
-                await self._settle_refused(db, entries, final, ended)
+        ended: dict[UUID, Ended] = {}
+        for worker_id in {worker_id for worker_id, _, _ in entries}:
+            mine = [verdict for owner, _, verdict in entries if owner == worker_id]
+            ended |= await self._attempts.finish(self._direct, worker_id, mine)
+        if len(ended) < len(entries):
+            await self._settle_refused(entries, final, ended)
         return [(verdict, ended.get(verdict.job_id)) for verdict in final]
 
     async def _settle_refused(
         self,
-        db: AsyncConnection,
         entries: Sequence[tuple[UUID, ClaimedJob, Verdict]],
         final: list[Verdict],
         ended: dict[UUID, Ended],
@@ -118,14 +111,14 @@ class Finisher:
         for index, (worker_id, job, verdict) in enumerate(entries):
             if job.id in ended:
                 continue
-            look = (await self._attempts.look_at_refused(db, worker_id, [verdict])).get(job.id)
+            look = (await self._attempts.look_at_refused(self._direct, worker_id, [verdict])).get(job.id)
             if look is None:
                 continue
             if look.already_recorded is not None:
                 ended[job.id] = look.already_recorded
             elif look.is_cancelling and verdict.status is not JobStatus.CANCELLED:
                 final[index] = verdicts.cancelled(job)
-                ended |= await self._attempts.finish(db, worker_id, [final[index]])
+                ended |= await self._attempts.finish(self._direct, worker_id, [final[index]])
 
     async def _tell(self, job: ClaimedJob, verdict: Verdict, ended: Ended) -> None:
         is_queued = verdict.status is JobStatus.QUEUED

@@ -34,6 +34,7 @@ async def lifespan(settings: WorkerSettings) -> AsyncIterator[Engine]:
     engine.lease = keeper
     async with AsyncExitStack() as stack:
         stack.push_async_callback(container.engine().dispose)
+        stack.push_async_callback(container.direct().close)
         stack.push_async_callback(container.redis().aclose)
         stack.push_async_callback(container.listener_redis().aclose)
         stack.push_async_callback(container.ports().aclose)

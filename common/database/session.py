@@ -1,5 +1,7 @@
 """PostgreSQL: the engine and the sessions. Transactions belong to services; repositories never commit."""
 
+from typing import Any
+
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from common.config import CommonSettings
@@ -16,12 +18,17 @@ def create_engine(settings: CommonSettings, *, name: str = "letuin") -> AsyncEng
         pool_timeout=2,
         pool_pre_ping=False,
         hide_parameters=True,
-        connect_args={
-            "timeout": 5,
-            "command_timeout": 30,
-            "server_settings": {"application_name": name, "timezone": "UTC"},
-        },
+        connect_args=connect_arguments(name),
     )
+
+
+def connect_arguments(name: str) -> dict[str, Any]:
+    """How every connection is made, beyond what the URL says. Seconds."""
+    return {
+        "timeout": 5,
+        "command_timeout": 30,
+        "server_settings": {"application_name": name, "timezone": "UTC"},
+    }
 
 
 def create_sessions(engine: AsyncEngine) -> Sessions:

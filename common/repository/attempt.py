@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from sqlalchemy import Integer, Uuid
 
 from common.queue.status import AttemptOutcome, JobStatus
-from common.repository.sql import INTERVALS, INTS, TEXTS, UUIDS, Executor, execute, statement
+from common.repository.sql import INTERVALS, INTS, TEXTS, UUIDS, AnyExecutor, fetch, statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +158,8 @@ _FINISH = statement(
 
 _LOOK = statement(
     """
-    SELECT v.id, v.attempt, jobs.cancel_requested_at IS NOT NULL AND jobs.status = 'running' AS is_cancelling,
-           jobs.run_at, jobs.dispatch_no,
+    SELECT v.id, v.attempt, jobs.run_at, jobs.dispatch_no,
+           jobs.cancel_requested_at IS NOT NULL AND jobs.status = 'running' AS is_cancelling,
            EXISTS (SELECT FROM attempts AS a WHERE a.job_id = v.id AND a.attempt = v.attempt
                                                AND a.worker_id = :worker AND a.outcome = v.outcome) AS is_recorded
     FROM unnest(:ids, :attempts, :outcomes) AS v(id, attempt, outcome)
@@ -212,22 +212,20 @@ class AttemptRepository:
     def __init__(self, result_inline_bytes: int = 64 * 1024) -> None:
         self._result_inline_bytes = result_inline_bytes
 
-    async def claim(self, db: Executor, worker_id: UUID, ids: Sequence[UUID]) -> list[ClaimedJob]:
+    async def claim(self, db: AnyExecutor, worker_id: UUID, ids: Sequence[UUID]) -> list[ClaimedJob]:
         """Those of the hinted jobs that may start now, each with its attempt raised."""
-        result = await execute(db, _CLAIM_HINTED, {"worker": worker_id, "ids": list(ids)})
-        return [ClaimedJob(**row) for row in result.mappings()]
+        return claimed(await fetch(db, _CLAIM_HINTED, {"worker": worker_id, "ids": list(ids)}))
 
-    async def claim_next(self, db: Executor, worker_id: UUID, queues: Sequence[str], limit: int) -> list[ClaimedJob]:
+    async def claim_next(self, db: AnyExecutor, worker_id: UUID, queues: Sequence[str], limit: int) -> list[ClaimedJob]:
         """The next due jobs of some queues, without any hint."""
         values = {"worker": worker_id, "queues": list(queues), "limit": limit}
-        return [ClaimedJob(**row) for row in (await execute(db, _CLAIM_NEXT, values)).mappings()]
+        return claimed(await fetch(db, _CLAIM_NEXT, values))
 
-    async def find_held(self, db: Executor, worker_id: UUID, *, except_for: Sequence[UUID]) -> list[ClaimedJob]:
+    async def find_held(self, db: AnyExecutor, worker_id: UUID, *, except_for: Sequence[UUID]) -> list[ClaimedJob]:
         """The running jobs of this worker but for those that it knows of."""
-        result = await execute(db, _HELD, {"worker": worker_id, "known": list(except_for)})
-        return [ClaimedJob(**row) for row in result.mappings()]
+        return claimed(await fetch(db, _HELD, {"worker": worker_id, "known": list(except_for)}))
 
-    async def finish(self, db: Executor, worker_id: UUID, verdicts: Sequence[Verdict]) -> dict[UUID, Ended]:
+    async def finish(self, db: AnyExecutor, worker_id: UUID, verdicts: Sequence[Verdict]) -> dict[UUID, Ended]:
         """Write the ends of attempts in one statement; what is missing in the answer was refused."""
         values = {
             "worker": worker_id,
@@ -242,10 +240,11 @@ class AttemptRepository:
             "waiting": [v.waiting for v in verdicts],
             "inline_bytes": self._result_inline_bytes,
         }
-        rows = await execute(db, _FINISH, values)
-        return {r.id: Ended(r.id, r.attempt, r.run_at, r.dispatch_no, r.frees_others) for r in rows}
+        return {row[0]: Ended(*row) for row in await fetch(db, _FINISH, values)}
 
-    async def look_at_refused(self, db: Executor, worker_id: UUID, verdicts: Sequence[Verdict]) -> dict[UUID, Refused]:
+    async def look_at_refused(
+        self, db: AnyExecutor, worker_id: UUID, verdicts: Sequence[Verdict]
+    ) -> dict[UUID, Refused]:
         """Why verdicts were refused: a cancel came first, a lost reply hid an earlier success, or outdated."""
         values = {
             "worker": worker_id,
@@ -254,16 +253,21 @@ class AttemptRepository:
             "outcomes": [str(v.outcome) for v in verdicts],
         }
         found = {}
-        for row in await execute(db, _LOOK, values):
-            ended = Ended(row.id, row.attempt, row.run_at, row.dispatch_no) if row.is_recorded else None
-            found[row.id] = Refused(bool(row.is_cancelling), ended)
+        for job_id, attempt, run_at, dispatch_no, is_cancelling, is_recorded in await fetch(db, _LOOK, values):
+            ended = Ended(job_id, attempt, run_at, dispatch_no) if is_recorded else None
+            found[job_id] = Refused(bool(is_cancelling), ended)
         return found
 
-    async def report_progress(self, db: Executor, reports: Sequence[tuple[UUID, int, dict[str, Any]]]) -> set[UUID]:
+    async def report_progress(self, db: AnyExecutor, reports: Sequence[tuple[UUID, int, dict[str, Any]]]) -> set[UUID]:
         """Keep the newest progress of running attempts; the ids whose attempt is still the current one."""
         values = {
             "ids": [job_id for job_id, _, _ in reports],
             "attempts": [attempt for _, attempt, _ in reports],
             "progress": [to_json(progress).decode() for _, _, progress in reports],
         }
-        return {row.id for row in await execute(db, _PROGRESS, values)}
+        return {job_id for (job_id,) in await fetch(db, _PROGRESS, values)}
+
+
+def claimed(rows: Sequence[Sequence[Any]]) -> list[ClaimedJob]:
+    """The answer of a claim."""
+    return [ClaimedJob(*row) for row in rows]

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from sqlalchemy import Uuid
 
-from common.repository.attempt import STARTABLE, ClaimedJob, DueJob, claim_sql
-from common.repository.sql import TEXTS, UUIDS, Executor, execute, statement
+from common.repository.attempt import STARTABLE, ClaimedJob, DueJob, claim_sql, claimed
+from common.repository.sql import TEXTS, UUIDS, AnyExecutor, Executor, execute, fetch, statement
 
 _LIMITED = statement(
     f"SELECT id, limit_keys FROM jobs WHERE id = ANY(:ids) AND limit_keys IS NOT NULL AND {STARTABLE}", ids=UUIDS
@@ -62,14 +62,14 @@ class LimitRepository:
     """Jobs that may only run so many at a time."""
 
     async def find(
-        self, db: Executor, *, ids: Sequence[UUID] = (), queues: Sequence[str] = (), limit: int = 0
+        self, db: AnyExecutor, *, ids: Sequence[UUID] = (), queues: Sequence[str] = (), limit: int = 0
     ) -> dict[UUID, list[str]]:
         """Startable jobs with concurrency limits, among `ids` or at the head of `queues`, and their keys."""
         if ids:
-            rows = await execute(db, _LIMITED, {"ids": list(ids)})
+            rows = await fetch(db, _LIMITED, {"ids": list(ids)})
         else:
-            rows = await execute(db, _LIMITED_NEXT, {"queues": list(queues), "limit": limit})
-        return {row.id: row.limit_keys for row in rows}
+            rows = await fetch(db, _LIMITED_NEXT, {"queues": list(queues), "limit": limit})
+        return dict(rows)
 
     async def claim(self, db: Executor, worker_id: UUID, candidates: Mapping[UUID, Sequence[str]]) -> list[ClaimedJob]:
         """Those candidates that no limit holds back; the others are marked as waiting for it.
@@ -77,13 +77,12 @@ class LimitRepository:
         Needs a transaction: it locks the limits' keys until the claim commits.
         """
         await execute(db, _LOCK_LIMITS, {"keys": [key for keys in candidates.values() for key in keys]})
-        result = await execute(db, _CLAIM_LIMITED, {"worker": worker_id, "ids": list(candidates)})
-        jobs = [ClaimedJob(**row) for row in result.mappings()]
+        jobs = claimed(await fetch(db, _CLAIM_LIMITED, {"worker": worker_id, "ids": list(candidates)}))
         held = set(candidates) - {job.id for job in jobs}
         if held:
             await execute(db, _NOTE_LIMITED, {"ids": list(held)})
         return jobs
 
-    async def next_in_line(self, db: Executor, keys: Sequence[str]) -> list[DueJob]:
+    async def next_in_line(self, db: AnyExecutor, keys: Sequence[str]) -> list[DueJob]:
         """The job that waits first for each of these limits, now that one of its holders has ended."""
-        return [DueJob(**row) for row in (await execute(db, _NEXT_FOR_LIMITS, {"keys": list(keys)})).mappings()]
+        return [DueJob(*row) for row in await fetch(db, _NEXT_FOR_LIMITS, {"keys": list(keys)})]

@@ -1,6 +1,6 @@
 """What every repository needs: something that executes statements, and typed array parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import CursorResult, TextClause, Uuid, bindparam, text
@@ -9,7 +9,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.types import Integer, Text, TypeEngine
 
+from common.database.direct import DirectPool
+
 type Executor = AsyncSession | AsyncConnection
+type AnyExecutor = Executor | DirectPool
 
 UUIDS = ARRAY(Uuid())
 TEXTS = ARRAY(Text)
@@ -33,3 +36,10 @@ async def execute(db: Executor, clause: TextClause, values: Mapping[str, Any]) -
     """Run one statement inside the caller's transaction."""
     result: CursorResult[Any] = await db.execute(clause, dict(values))  # type: ignore[assignment]  # text() always gives a cursor
     return result
+
+
+async def fetch(db: AnyExecutor, clause: TextClause, values: Mapping[str, Any]) -> Sequence[Any]:
+    """Rows to read by position: inside the caller's transaction, or of a statement that commits by itself."""
+    if isinstance(db, DirectPool):
+        return await db.fetch(clause, values)
+    return (await execute(db, clause, values)).all()

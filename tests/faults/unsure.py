@@ -5,7 +5,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+
+from common.database.direct import DirectPool
 
 WRITES = {
     "claim": "SET status = 'running'",
@@ -24,7 +27,7 @@ class Unsure:
         self._random = random.Random(seed)
 
     def install(self, put: Callable[[Any, str, Any], None] = setattr) -> None:
-        """Put itself between SQLAlchemy and asyncpg in this process, by `put(target, name, value)`."""
+        """Put itself between asyncpg and what calls it in this process, by `put(target, name, value)`."""
         execute: Any = PGDialect_asyncpg.do_execute
         commit: Any = PGDialect_asyncpg.do_commit
 
@@ -38,11 +41,25 @@ class Unsure:
             commit(dialect, connection)
             self._lie(dialect, "commit")
 
+        run: Any = DirectPool.run
+
+        async def do_run(pool: Any, connection: Any, sql: str, values: Any) -> Any:
+            rows = await run(pool, connection, sql, values)
+            for name, part in WRITES.items():
+                if part in sql and self._lies(name):
+                    raise asyncpg.ConnectionDoesNotExistError("the answer was lost")
+            return rows
+
+        put(DirectPool, "run", do_run)
         put(PGDialect_asyncpg, "do_execute", do_execute)
         put(PGDialect_asyncpg, "do_commit", do_commit)
 
     def _lie(self, dialect: Any, name: str) -> None:
-        if self._random.random() < self._share:
-            self.lied[name] += 1
+        if self._lies(name):
             cause = ConnectionResetError("the answer was lost")
             raise dialect.loaded_dbapi.OperationalError("the answer was lost", cause)
+
+    def _lies(self, name: str) -> bool:
+        lies = self._random.random() < self._share
+        self.lied[name] += lies
+        return lies
