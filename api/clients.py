@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from loguru import logger
@@ -9,15 +10,20 @@ from loguru import logger
 from api.socketio_server import socketio
 
 _NAMESPACE = "/"
-_DRAIN_LIMIT = 30.0
+_LAG_SHARE = 4
 
 
 class Clients:
-    """What delivery needs of the Socket.IO server. Everything here stays inside this process."""
+    """The `Audience` of the Socket.IO server.
 
-    def __init__(self, server: socketio.AsyncServer, *, max_backlog: int) -> None:
+    `max_backlog` packets may wait for a client; with a quarter of that it lags. One that takes nothing for
+    `patience` is disconnected.
+    """
+
+    def __init__(self, server: socketio.AsyncServer, *, max_backlog: int, patience: timedelta) -> None:
         self._server = server
         self._max_backlog = max_backlog
+        self._patience = patience.total_seconds()
         self._drops: dict[str, asyncio.Task[None]] = {}
         self.dropped_slow = 0
 
@@ -55,22 +61,25 @@ class Clients:
             await socket.queue.put(None)  # lets the writer end, which closes the transport
 
     async def drain(self, sid: str) -> bool:
-        """Wait until the client has taken what was sent so far; one that does not within 30 s is disconnected."""
+        """Wait until the client has taken what was sent so far."""
         if (socket := self._socket(sid)) is None:
             return False
         try:
-            await asyncio.wait_for(socket.queue.join(), _DRAIN_LIMIT)
+            await asyncio.wait_for(socket.queue.join(), self._patience)
         except TimeoutError:
             self._drop(sid, socket)
             return False
         return self.is_connected(sid)
 
+    def lagging(self, sids: Iterable[str]) -> list[str]:
+        """Those of `sids` with more than a quarter of MAX_CLIENT_BACKLOG packets waiting."""
+        return [sid for sid in sids if self._backlog(sid) > self._max_backlog // _LAG_SHARE]
+
     def drop_slow(self, sids: Iterable[str]) -> None:
         """Disconnect those of `sids` who have more than MAX_CLIENT_BACKLOG packets waiting."""
-        for sid in sids:
-            socket = self._socket(sid)
-            if socket is not None and socket.queue.qsize() > self._max_backlog:
-                self._drop(sid, socket)
+        for sid in list(sids):
+            if self._backlog(sid) > self._max_backlog:
+                self._drop(sid, self._socket(sid))
 
     def _drop(self, sid: str, socket: Any) -> None:
         """In a task of its own: disconnecting cancels the deliveries that notice a slow client."""
@@ -87,6 +96,10 @@ class Clients:
             await self.disconnect(sid, "slow_client", "too many events wait; connect again and continue after_seq")
         finally:
             del self._drops[sid]
+
+    def _backlog(self, sid: str) -> int:
+        socket = self._socket(sid)
+        return 0 if socket is None else socket.queue.qsize()
 
     def _socket(self, sid: str) -> Any:
         """The Engine.IO connection, whose queue of packets is not bounded by the library."""

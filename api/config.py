@@ -84,6 +84,11 @@ class ApiSettings(CommonSettings):
     max_client_backlog: int = Field(2000, ge=100)
     max_client_subscriptions: int = Field(500, ge=1)
     max_user_clients: int = Field(100, ge=1)
+    max_address_clients: int = Field(1000, ge=1)
+    max_address_handshakes: int = Field(50, ge=1)
+    max_client_requests: int = Field(50, ge=1)
+    slow_client_timeout: Duration = Field(timedelta(seconds=30), gt=timedelta(0), le=timedelta(minutes=5))
+    sse_heartbeat: Duration = Field(timedelta(seconds=5), gt=timedelta(0), le=timedelta(minutes=1))
     token_recheck_interval: Duration = Field(timedelta(seconds=30), gt=timedelta(0), le=timedelta(minutes=1))
 
     @field_validator("cors_origins")

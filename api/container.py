@@ -3,16 +3,20 @@
 from dependency_injector import providers
 
 from api.access_cache import AccessCache
+from api.admission import Admission
 from api.audit import AuditLog
 from api.authenticator import Authenticator
 from api.cursors import CursorSigner
 from api.event_bus import EventBus
+from api.event_streams import EventStreams
 from api.health import HealthService
 from api.job_history import JobHistory
 from api.realtime import Realtime
+from api.realtime_submit import Submitter
 from api.request_log import create_writer
 from api.revocations import Revocations
 from api.security import AccessTokens, PasswordChecker, load_secret
+from api.tenant_updates import TenantUpdates
 from api.v1.audit.service import AuditService
 from api.v1.auth.service import AuthService
 from api.v1.batch.service import BatchService
@@ -52,6 +56,12 @@ class ApiContainer(CommonContainer):
     event_bus = providers.Singleton(EventBus, CommonContainer.listener_redis, CommonContainer.keys)
     waiter = providers.Singleton(JobWaiter, event_bus)
     history = providers.Singleton(JobHistory, CommonContainer.events, CommonContainer.sessions, CommonContainer.jobs)
+    admission = providers.Singleton(
+        Admission,
+        max_user=CommonContainer.settings.provided.max_user_clients,
+        max_address=CommonContainer.settings.provided.max_address_clients,
+        handshake_rate=CommonContainer.settings.provided.max_address_handshakes,
+    )
     realtime = providers.Singleton(
         Realtime,
         CommonContainer.settings,
@@ -61,7 +71,11 @@ class ApiContainer(CommonContainer):
         authenticator,
         history,
         CommonContainer.queue,
+        providers.Singleton(Submitter, CommonContainer.settings, CommonContainer.catalog, CommonContainer.queue),
+        providers.Singleton(TenantUpdates, event_bus, CommonContainer.sessions, users),
+        admission,
     )
+    event_streams = providers.Singleton(EventStreams, CommonContainer.settings, event_bus, history, waiter, admission)
 
     request_logs = providers.Singleton(
         open_request_logs, CommonContainer.settings, CommonContainer.settings.provided.request_log_retention

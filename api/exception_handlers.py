@@ -115,9 +115,14 @@ def describe_app_error(connection: HTTPConnection, error: AppError) -> Problem:
 
 def describe_validation(connection: HTTPConnection, error: ValidationError, body: object) -> Problem:
     """The problem of a part of the request's body that is not what its model says."""
-    items = [{**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)]
-    code, detail, errors = _summary(items, body)
+    code, detail, errors = summarize_validation(error, body)
     return build_problem(connection, 422, code, detail, errors=errors)
+
+
+def summarize_validation(error: ValidationError, body: object) -> tuple[str, str, list[FieldProblem]]:
+    """Code, sentence and fields of what is wrong with a body, however it came."""
+    items = [{**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)]
+    return _summary(items, body)
 
 
 def _status(error: AppError) -> int | None:

@@ -6,7 +6,7 @@ that live delivery takes, so no event can fall between replay and live or come t
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -16,14 +16,15 @@ from loguru import logger
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.clients import Clients
+from api.audience import Audience
 from api.job_history import JobHistory, Position, first_kept, has_ended
-from common.events import Event, is_terminal, job_room
+from common.events import Event, EventType, is_terminal, job_room
 from common.repository.job import Owner
 
 AWAY = (RedisError, SQLAlchemyError, OSError, TimeoutError)
 _PAGE = 200
 _MAX_PENDING = 1000
+_MERGED_CHARACTERS = 16_000
 _FIRST_BACKOFF, _LAST_BACKOFF = 0.1, 2.0
 _FIRST_CHECK, _LAST_CHECK = 5.0, 60.0
 # Longer than a worker's own wait between attempts to write its last events.
@@ -39,9 +40,20 @@ class Cursor:
 
 
 class Feed:
-    """Exists only while somebody here subscribes to the job."""
+    """Exists only while somebody here subscribes to the job.
 
-    def __init__(self, job_id: UUID, owner: Owner, history: JobHistory, clients: Clients) -> None:
+    A member that does not keep up leaves the room and comes back through the log, at its own pace; `on_lag` gets it
+    and its place. Streamed text that it has to catch up with comes in larger pieces.
+    """
+
+    def __init__(
+        self,
+        job_id: UUID,
+        owner: Owner,
+        history: JobHistory,
+        clients: Audience,
+        on_lag: Callable[["Feed", str, Position], None],
+    ) -> None:
         self.job_id = job_id
         self.members: set[str] = set()
         self.joins: dict[str, asyncio.Task[None]] = {}
@@ -50,6 +62,7 @@ class Feed:
         self._owner = owner
         self._history = history
         self._clients = clients
+        self._on_lag = on_lag
         self._room = job_room(job_id)
         self._epoch: str | None = None
         self._seq = 0
@@ -84,12 +97,14 @@ class Feed:
             if task is not None:
                 task.cancel()
 
-    async def join(self, sid: str, position: Position) -> None:
+    async def join(self, sid: str, position: Position, *, is_lagging: bool = False) -> None:
         """Send the client what it has not seen and let it into the room. Waits out a Redis that is away."""
         cursor, backoff = Cursor(position.epoch, position.start), _FIRST_BACKOFF
+        if is_lagging:
+            await self._clients.drain(sid)
         while self._clients.is_connected(sid):
             try:
-                await self._replay(sid, cursor)
+                await self._replay(sid, cursor, merge=is_lagging)
                 await self._enter(sid, cursor)
                 return
             except AWAY as error:
@@ -110,12 +125,12 @@ class Feed:
         async with self._lock:
             await self._catch_up()
             if not self.has_ended:
-                await self._history.restore_terminal(job)
+                await self._history.restore_end(job)
                 await self._catch_up()
             if not self.has_ended:
                 self.check_at = monotonic() + _LAST_CHECK
 
-    async def _replay(self, sid: str, cursor: Cursor) -> None:
+    async def _replay(self, sid: str, cursor: Cursor, *, merge: bool) -> None:
         """History at the client's own pace, without holding up the others."""
         while True:
             page = await self._history.read(self.job_id, after_seq=cursor.seq, epoch=cursor.epoch, limit=_PAGE)
@@ -126,7 +141,7 @@ class Feed:
                 await self._reset(sid, kept.epoch, first_kept(kept))
                 cursor.epoch, cursor.seq = kept.epoch, first_kept(kept)
                 continue
-            await self._send_all(sid, cursor, page.events)
+            await self._send_all(sid, cursor, page.events, merge=merge)
             if len(page.events) < _PAGE or not await self._clients.drain(sid):
                 return
 
@@ -156,10 +171,10 @@ class Feed:
         else:
             await self._reset(sid, self._epoch, self._seq)
 
-    async def _send_all(self, sid: str, cursor: Cursor, events: Iterable[Event]) -> None:
-        for event in events:
-            cursor.epoch, cursor.seq = event.epoch, event.seq
-            await self._clients.send(sid, "job:event", event.public())
+    async def _send_all(self, sid: str, cursor: Cursor, events: Iterable[Event], *, merge: bool = False) -> None:
+        for event in _merged(events) if merge else (event.public() for event in events):
+            cursor.epoch, cursor.seq = event["epoch"], event["seq"]
+            await self._clients.send(sid, "job:event", event)
 
     def _wake(self) -> None:
         if self._pump is None:
@@ -228,4 +243,30 @@ class Feed:
         self._check_wait = _FIRST_CHECK
         self.check_at = monotonic() + _FIRST_CHECK
         await self._clients.send(self._room, "job:event", event.public())
-        self._clients.drop_slow(self.members)
+        for sid in self._clients.lagging(self.members):
+            self.members.discard(sid)
+            await self._clients.leave_room(sid, self._room)
+            self._on_lag(self, sid, Position(event.epoch, event.seq, event.seq, recovered=True))
+
+
+def _merged(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
+    """The events as clients get them, with runs of streamed text in one piece: it names its `first_seq` too."""
+    held: dict[str, Any] | None = None
+    for event in events:
+        shown = event.public()
+        if held is not None and _continues(held, shown):
+            first = held.get("first_seq", held["seq"])
+            held = {**shown, "first_seq": first, "data": {"text": held["data"]["text"] + shown["data"]["text"]}}
+            continue
+        if held is not None:
+            yield held
+        held = shown
+    if held is not None:
+        yield held
+
+
+def _continues(held: dict[str, Any], event: dict[str, Any]) -> bool:
+    same = held["type"] == event["type"] == EventType.LLM_DELTA and held["attempt"] == event["attempt"]
+    if not same or held["data"].keys() != {"text"} or event["data"].keys() != {"text"}:
+        return False
+    return len(held["data"]["text"]) + len(event["data"]["text"]) <= _MERGED_CHARACTERS

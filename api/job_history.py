@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from api.terminal_event import terminal_event
+from loguru import logger
+from redis import RedisError
+
+from api.lifecycle_events import lifecycle_events, terminal_event
 from api.v1.job.schema import JobRead
 from common.database.model import Job
 from common.database.session import Sessions
@@ -68,12 +71,26 @@ class JobHistory:
         start = first_kept(kept)
         return Position(kept.epoch, start, start, recovered=False)
 
-    async def restore_terminal(self, job: Job) -> None:
-        """Put the terminal event of an ended job back into its log; every process then delivers it.
+    async def locate_patiently(self, job: Job, after_seq: int, epoch: str | None) -> Position:
+        """As `locate`; without Redis the row still answers, and what the log holds follows when Redis is back."""
+        try:
+            return await self.locate(job, after_seq, epoch)
+        except (RedisError, OSError) as error:
+            logger.warning("Subscribed without the log: {}", type(error).__name__)
+            return Position(epoch, after_seq, after_seq, recovered=False)
 
-        Does nothing when the log has it already: an ended attempt accepts no second end.
+    async def restore_end(self, job: Job) -> None:
+        """Put the end of an ended job back into its log, with its whole lifecycle when nothing is left of that.
+
+        Every process then delivers it. What the log has already is not doubled: an ended attempt accepts nothing more.
         """
-        await self._log.append([terminal_event(job)])
+        page = await self.read(job.id, limit=1)
+        if page.epoch is not None:
+            await self._log.append([terminal_event(job)])
+            return
+        async with self._turns, self._sessions() as db:
+            attempts = await self._jobs.list_attempts(db, job.id)
+        await self._log.append(lifecycle_events(job, attempts))
 
 
 def first_kept(page: EventPage) -> int:

@@ -11,6 +11,7 @@ from api.audit import AuditLog
 from api.authenticator import Authenticator
 from api.config import ApiSettings
 from api.container import ApiContainer
+from api.event_streams import EventStreams
 from api.exception_handlers import is_database_away
 from api.health import HealthService
 from api.security import AccessTokens
@@ -43,6 +44,7 @@ class ApiState(TypedDict):
     jobs: JobService
     batches: BatchService
     logs: LogService
+    event_streams: EventStreams
     ops: OpsService
     audit: AuditLog
     audit_events: AuditService
@@ -66,6 +68,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
             await stack.enter_async_context(container.revocations())
             await stack.enter_async_context(container.event_bus())
             await stack.enter_async_context(container.realtime())
+            await stack.enter_async_context(container.event_streams())
             await stack.enter_async_context(_in_background(_make_builtin_users(container, settings)))
             stack.callback(container.waiter().stop)
             yield ApiState(
@@ -78,6 +81,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 jobs=container.job_service(),
                 batches=container.batch_service(),
                 logs=container.log_service(),
+                event_streams=container.event_streams(),
                 ops=container.ops_service(),
                 audit=container.audit(),
                 audit_events=container.audit_service(),

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from types import FrameType
 from typing import NoReturn
@@ -116,7 +117,7 @@ def _serve(settings: ApiSettings) -> None:
         lifespan="on",
         timeout_graceful_shutdown=int(settings.api_stop_timeout.total_seconds()),
     )
-    server = _Server(config, on_exit=container.waiter().stop)
+    server = _Server(config, on_exit=partial(_let_go, container))
     # uvicorn raises the signal again when it has stopped; the log still has to be written then.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with listener, suppress(KeyboardInterrupt):
@@ -124,6 +125,12 @@ def _serve(settings: ApiSettings) -> None:
         server.run(sockets=[listener])
     if not server.started:
         sys.exit(_FAILED)
+
+
+def _let_go(container: ApiContainer) -> None:
+    """End the answers that only wait."""
+    container.waiter().stop()
+    container.event_streams().stop()
 
 
 class _Server(uvicorn.Server):

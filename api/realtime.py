@@ -1,44 +1,53 @@
 """Socket.IO: who may connect, what clients may ask, and the acknowledgements they get. Delivery is `relay.py`'s."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import Any, Self
 
 from loguru import logger
 from pydantic import BaseModel, ValidationError
-from redis import RedisError
 from redis.asyncio import Redis
 
-from api.authenticator import Authenticator, Caller
+from api.admission import Admission, TokenBucket
+from api.authenticator import Authenticator
+from api.caller import Caller
 from api.clients import Clients
 from api.config import ApiSettings
 from api.event_bus import EventBus
 from api.exception_handlers import is_database_away
-from api.job_history import JobHistory, Position
-from api.realtime_schema import Handshake, JobRequest, SubscribeRequest, refusal
+from api.job_history import JobHistory
+from api.realtime_schema import Handshake, JobRequest, SubscribeRequest, TenantRequest, refusal
+from api.realtime_submit import SubmitRefusedError, Submitter
 from api.relay import Relay
 from api.socketio_bus import BusClientManager
 from api.socketio_server import socketio
+from api.tenant_updates import TenantUpdates
+from api.token_watch import TokenWatch
 from api.user_updates import UserUpdates
-from common.database.model import Job
-from common.errors import AppError, ForbiddenError, NotFoundError, UnauthorizedError
+from common.errors import AppError, ForbiddenError, NotFoundError, RateLimitedError, UnauthorizedError
 from common.queue.client import JobQueue
 from common.redis import RedisKeys
+from common.scopes import JobAction, Scope
 
 _MAX_MESSAGE_BYTES = 64 * 1024
+_FLOOD_SECONDS = 10
+_KNOWN = ("job:subscribe", "job:unsubscribe", "job:submit", "job:cancel", "tenant:subscribe", "tenant:unsubscribe")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Client:
     """One connected client. The token is kept to notice that it was revoked or ran out."""
 
     caller: Caller
     token: str | None = field(repr=False)
     host: str | None
+    address: str
+    requests: TokenBucket
+    refused: int = 0
 
 
 class Realtime:
@@ -57,34 +66,43 @@ class Realtime:
         authenticator: Authenticator,
         history: JobHistory,
         queue: JobQueue,
+        submitter: Submitter,
+        tenants: TenantUpdates,
+        admission: Admission,
     ) -> None:
         self._settings = settings
         self._authenticator = authenticator
         self._history = history
         self._queue = queue
+        self._submitter = submitter
+        self._admission = admission
         self._manager = BusClientManager(bus, redis, keys)
         self.server = _create_server(settings, self._manager)
-        self.clients = Clients(self.server, max_backlog=settings.max_client_backlog)
+        self.clients = Clients(
+            self.server, max_backlog=settings.max_client_backlog, patience=settings.slow_client_timeout
+        )
         self.relay = Relay(bus, history, self.clients)
         self.updates = UserUpdates(bus, self.clients)
+        self._tenants = tenants
+        self._tokens = TokenWatch(settings.token_recheck_interval)
         self._connected: dict[str, _Client] = {}
-        self._recheck: asyncio.Task[None] | None = None
         self._stack = AsyncExitStack()
         self._register()
 
     async def __aenter__(self) -> Self:
-        await self._stack.enter_async_context(self.relay)
-        await self._stack.enter_async_context(self.updates)
-        self._recheck = asyncio.create_task(self._recheck_tokens(), name="recheck-tokens")
+        for part in (self.relay, self.updates, self._tenants.serve(self.clients), self._tokens):
+            await self._stack.enter_async_context(part)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._recheck is not None:
-            self._recheck.cancel()
-            await asyncio.wait([self._recheck])
         await self._stack.aclose()
         await self.server.shutdown()
         await self._manager.close()
+
+    @property
+    def count(self) -> int:
+        """How many clients are connected."""
+        return len(self._connected)
 
     def wrap(self, app: Any) -> Any:
         """An ASGI application that serves `/socket.io/` itself and gives everything else to `app`."""
@@ -96,74 +114,104 @@ class Realtime:
         self._answer("job:subscribe", SubscribeRequest, self._subscribe)
         self._answer("job:unsubscribe", JobRequest, self._unsubscribe)
         self._answer("job:cancel", JobRequest, self._cancel)
-        self.server.on("*", _unknown_event)
+        self._answer("tenant:subscribe", TenantRequest, self._subscribe_tenant)
+        self._answer("tenant:unsubscribe", TenantRequest, self._unsubscribe_tenant)
+        self.server.on("job:submit", partial(self._handle, self._submit))
+        self.server.on("*", self._on_unknown)
 
     def _answer[M: BaseModel](
         self, event: str, model: type[M], action: Callable[[str, Caller, M], Awaitable[dict[str, Any]]]
     ) -> None:
-        self.server.on(event, partial(self._handle, model, action))
+        async def validated(sid: str, caller: Caller, data: object) -> dict[str, Any]:
+            return await action(sid, caller, model.model_validate(data))
+
+        self.server.on(event, partial(self._handle, validated))
 
     async def _on_connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
-        host = environ.get("HTTP_HOST")
+        host, address = environ.get("HTTP_HOST"), _address(environ)
         try:
+            self._admission.knock(address)
             token = Handshake.model_validate({} if auth is None else auth).token
             caller = await self._identify(token, host)
-            if self.updates.count_clients(caller.user_id) >= self._settings.max_user_clients:
-                raise socketio.exceptions.ConnectionRefusedError("too_many_clients")
+            self._admission.enter(caller.user_id, address)
         except (UnauthorizedError, ForbiddenError, ValidationError) as error:
             raise socketio.exceptions.ConnectionRefusedError("unauthorized") from error
-        except socketio.exceptions.ConnectionRefusedError:
-            raise
+        except RateLimitedError as error:
+            raise socketio.exceptions.ConnectionRefusedError("too_many_clients") from error
         except Exception as error:
             raise socketio.exceptions.ConnectionRefusedError(_refusal_of(error)["error"]["code"]) from error
-        self._connected[sid] = _Client(caller, token, host)
-        await self.updates.enter(sid, caller.user_id)
+        requests = TokenBucket(self._settings.max_client_requests)
+        self._connected[sid] = _Client(caller, token, host, address, requests)
+        identify = partial(self._identify, token, host, fresh=True)
+        self._tokens.add(sid, caller, identify, partial(self._send_away, sid))
+        if hears_updates(caller):
+            await self.updates.enter(sid, caller.user_id)
 
     async def _on_disconnect(self, sid: str, _reason: str) -> None:
         self.relay.forget(sid)
+        self._tokens.remove(sid)
+        await self._tenants.leave(self.clients, sid)
         if (client := self._connected.pop(sid, None)) is not None:
-            self.updates.leave(client.caller.user_id)
+            if hears_updates(client.caller):
+                self.updates.leave(client.caller.user_id)
+            self._admission.leave(client.caller.user_id, client.address)
 
-    async def _identify(self, token: str | None, host: str | None) -> Caller:
+    async def _send_away(self, sid: str) -> None:
+        await self.clients.disconnect(sid, "unauthorized", "the token is not valid any more")
+
+    async def _identify(self, token: str | None, host: str | None, *, fresh: bool = False) -> Caller:
         if token is None:
             return self._authenticator.identify_anonymous(host=host)
-        return await self._authenticator.identify_token(token)
+        return await self._authenticator.identify_token(token, fresh=fresh)
 
-    async def _handle[M: BaseModel](
-        self, model: type[M], action: Callable[[str, Caller, M], Awaitable[dict[str, Any]]], sid: str, *args: object
+    async def _handle(
+        self, action: Callable[[str, Caller, Any], Awaitable[dict[str, Any]]], sid: str, *args: object
     ) -> dict[str, Any]:
         """Whatever the client sent, it gets an acknowledgement and nobody else notices."""
         try:
-            request = model.model_validate(args[0] if args else None)
-            return await action(sid, self._connected[sid].caller, request)
+            client = self._connected[sid]
+            await self._charge(sid, client)
+            return await action(sid, client.caller, args[0] if args else None)
+        except SubmitRefusedError as refused:
+            return refused.answer
         except Exception as error:
             return _refusal_of(error)
 
+    async def _charge(self, sid: str, client: _Client) -> None:
+        """Count a request. Raises `RateLimitedError`; a client that does not stop is disconnected."""
+        if client.requests.take():
+            return
+        client.refused += 1
+        if client.refused > self._settings.max_client_requests * _FLOOD_SECONDS:
+            await self.clients.disconnect(sid, "rate_limited", "too many requests")
+        limit = self._settings.max_client_requests
+        raise RateLimitedError(f"a client may send {limit} requests a second", retry_after=timedelta(seconds=1))
+
+    async def _on_unknown(self, event: str, sid: str, *_args: object) -> dict[str, Any]:
+        async def refuse(*_: object) -> dict[str, Any]:
+            return refusal("unknown_event", f"unknown event {event[:100]!r}; known: {', '.join(_KNOWN)}")
+
+        return await self._handle(refuse, sid)
+
     async def _subscribe(self, sid: str, caller: Caller, request: SubscribeRequest) -> dict[str, Any]:
+        caller.require_job(request.job_id, JobAction.READ)
         if self.relay.count_subscriptions(sid) >= self._settings.max_client_subscriptions:
             raise ForbiddenError(f"a client may follow {self._settings.max_client_subscriptions} jobs at once")
         job = await self._history.find(request.job_id, caller.owner)
         if job is None:
             raise NotFoundError(f"job {request.job_id} does not exist")
-        position = await self._locate(job, request)
+        position = await self._history.locate_patiently(job, request.after_seq or 0, request.epoch)
         answer: dict[str, Any] = {
             "ok": True,
             "epoch": position.epoch,
             "seq": position.seq,
             "recovered": position.recovered,
+            "was_recovering": request.after_seq is not None,
         }
         if not position.recovered:
             answer["snapshot"] = self._history.show(job)
         await self.relay.subscribe(sid, job, position)
         return answer
-
-    async def _locate(self, job: Job, request: SubscribeRequest) -> Position:
-        try:
-            return await self._history.locate(job, request.after_seq, request.epoch)
-        except (RedisError, OSError) as error:
-            # The row still answers; what the log holds follows when Redis is back.
-            logger.warning("Subscribed without the log: {}", type(error).__name__)
-            return Position(request.epoch, request.after_seq, request.after_seq, recovered=False)
 
     async def _unsubscribe(self, sid: str, _caller: Caller, request: JobRequest) -> dict[str, Any]:
         if not await self.relay.unsubscribe(sid, request.job_id):
@@ -171,20 +219,25 @@ class Realtime:
         return {"ok": True}
 
     async def _cancel(self, _sid: str, caller: Caller, request: JobRequest) -> dict[str, Any]:
+        caller.require_job(request.job_id, JobAction.CANCEL)
         cancelled = await self._queue.cancel(request.job_id, caller.owner)
         return {"ok": True, "outcome": str(cancelled.outcome), "job": self._history.show(cancelled.job)}
 
-    async def _recheck_tokens(self) -> None:
-        """A token that ran out or was revoked ends its connections within a minute."""
-        while True:
-            await asyncio.sleep(self._settings.token_recheck_interval.total_seconds())
-            for sid, client in list(self._connected.items()):
-                try:
-                    await self._identify(client.token, client.host)
-                except (UnauthorizedError, ForbiddenError):
-                    await self.clients.disconnect(sid, "unauthorized", "the token is not valid any more")
-                except Exception as error:
-                    logger.warning("A token could not be checked: {}", type(error).__name__)
+    async def _submit(self, _sid: str, caller: Caller, data: object) -> dict[str, Any]:
+        caller.require_scope(Scope.JOBS_WRITE)
+        submitted = await self._submitter.submit(data, caller)
+        job = self._history.show(submitted.job)
+        return {"ok": True, "job": job, "deduplicated": submitted.is_deduplicated, "replayed": submitted.is_replayed}
+
+    async def _subscribe_tenant(self, sid: str, caller: Caller, _request: TenantRequest) -> dict[str, Any]:
+        caller.require_operator()
+        caller.require_scope(Scope.OPS_READ)
+        await self._tenants.enter(self.clients, sid, caller.tenant_id)
+        return {"ok": True, "tenant_id": str(caller.tenant_id)}
+
+    async def _unsubscribe_tenant(self, sid: str, _caller: Caller, _request: TenantRequest) -> dict[str, Any]:
+        await self._tenants.leave(self.clients, sid)
+        return {"ok": True}
 
 
 def _create_server(settings: ApiSettings, manager: BusClientManager) -> socketio.AsyncServer:
@@ -202,8 +255,14 @@ def _create_server(settings: ApiSettings, manager: BusClientManager) -> socketio
     )
 
 
-async def _unknown_event(event: str, _sid: str, *_args: object) -> dict[str, Any]:
-    return refusal("unknown_event", f"unknown event {event[:100]!r}; known: job:subscribe, job:unsubscribe, job:cancel")
+def hears_updates(caller: Caller) -> bool:
+    """Whether the caller may know of all of its owner's jobs, and not of one only."""
+    return caller.grant is None and (caller.scopes is None or Scope.JOBS_READ in caller.scopes)
+
+
+def _address(environ: dict[str, Any]) -> str:
+    client = environ["asgi.scope"].get("client")
+    return client[0] if client else ""
 
 
 def _refusal_of(error: Exception) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 
 class _Request(BaseModel):
@@ -28,8 +28,17 @@ class SubscribeRequest(JobRequest):
     `epoch` is the one that came with that number; without it a log that was lost meanwhile may go unnoticed.
     """
 
-    after_seq: int = Field(0, ge=0, le=2**53, strict=True)
+    after_seq: int | None = Field(None, ge=0, le=2**53, strict=True)
     epoch: Annotated[str, StringConstraints(strict=True, max_length=64)] | None = None
+
+
+class TenantRequest(_Request):
+    """`tenant:subscribe` and `tenant:unsubscribe`: the caller's own tenant, so there is nothing to say."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _may_be_left_out(cls, data: object) -> object:
+        return {} if data is None else data
 
 
 def refusal(code: str, message: str) -> dict[str, Any]:

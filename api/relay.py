@@ -9,7 +9,7 @@ from uuid import UUID
 
 from loguru import logger
 
-from api.clients import Clients
+from api.audience import Audience
 from api.event_bus import EventBus
 from api.feed import AWAY, SETTLE_SECONDS, Feed
 from api.job_history import JobHistory, Position
@@ -23,7 +23,7 @@ _LOOK_EVERY = 1.0
 class Relay:
     """Feeds of the jobs that somebody here follows. `async with relay:` starts it."""
 
-    def __init__(self, bus: EventBus, history: JobHistory, clients: Clients) -> None:
+    def __init__(self, bus: EventBus, history: JobHistory, clients: Audience) -> None:
         self._bus = bus
         self._history = history
         self._clients = clients
@@ -61,7 +61,7 @@ class Relay:
         feed = self._feeds.get(job.id)
         if feed is None:
             owner = Owner(job.tenant_id, job.owner_id)
-            feed = self._feeds[job.id] = Feed(job.id, owner, self._history, self._clients)
+            feed = self._feeds[job.id] = Feed(job.id, owner, self._history, self._clients, self._rejoin)
         self._subscriptions[sid].add(job.id)
         feed.joins[sid] = asyncio.create_task(self._join(feed, sid, position), name="subscribe")
 
@@ -104,9 +104,12 @@ class Relay:
             feed.close()
             del self._feeds[feed.job_id]
 
-    async def _join(self, feed: Feed, sid: str, position: Position) -> None:
+    def _rejoin(self, feed: Feed, sid: str, position: Position) -> None:
+        feed.joins[sid] = asyncio.create_task(self._join(feed, sid, position, is_lagging=True), name="catch-up")
+
+    async def _join(self, feed: Feed, sid: str, position: Position, *, is_lagging: bool = False) -> None:
         try:
-            await feed.join(sid, position)
+            await feed.join(sid, position, is_lagging=is_lagging)
         except Exception:
             logger.exception("A subscription failed")
             await self._clients.disconnect(sid, "internal_error", "connect again and continue after_seq")

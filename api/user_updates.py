@@ -13,7 +13,7 @@ from uuid import UUID
 
 from loguru import logger
 
-from api.clients import Clients
+from api.audience import Audience
 from api.event_bus import EventBus
 from common.events import Event, user_room
 
@@ -23,7 +23,7 @@ _MAX_PENDING = 5000
 class UserUpdates:
     """Updates for the users who are connected to this process. `async with updates:` starts it."""
 
-    def __init__(self, bus: EventBus, clients: Clients) -> None:
+    def __init__(self, bus: EventBus, clients: Audience) -> None:
         self._bus = bus
         self._clients = clients
         self._users: Counter[UUID] = Counter()

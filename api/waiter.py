@@ -54,13 +54,18 @@ class Watch:
         self._waiter = waiter
         self._events = events
 
-    async def wait_change(self, seconds: float) -> bool:
-        """Return True when it is time to look at the row again; False, at once, when the wait is over."""
+    async def wait_change(self, seconds: float, *, any_event: bool = False) -> bool:
+        """Return True when it is time to look again; False, at once, when the wait is over.
+
+        What is looked at is the row, which streamed text does not change; with `any_event` it is the log.
+        """
         if seconds <= 0 or self._waiter.is_stopping:
             return False
         with suppress(TimeoutError):
             async with asyncio.timeout(min(seconds, self._waiter.poll_interval)):
                 # Deltas come by the hundred and are not on the row.
-                while (event := await self._events.next()) is not None and not event.type.startswith("job."):
+                while (event := await self._events.next()) is not None and not (
+                    any_event or event.type.startswith("job.")
+                ):
                     pass
         return True

@@ -6,6 +6,7 @@ from api.problem import Problem
 from api.v1.audit.router import router as audit_router
 from api.v1.auth.router import router as auth_router
 from api.v1.batch.router import create_router as create_batch_router
+from api.v1.event.router import router as event_router
 from api.v1.job.bulk_router import router as job_bulk_router
 from api.v1.job.router import create_router as create_job_router
 from api.v1.log.router import router as log_router
@@ -24,6 +25,7 @@ def create_router(catalog: Catalog) -> APIRouter:
     router.include_router(job_bulk_router)
     router.include_router(create_job_router(catalog))
     router.include_router(create_batch_router(catalog))
+    router.include_router(event_router)
     router.include_router(log_router)
     router.include_router(ops_router)
     router.include_router(audit_router)

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import uvicorn
 from redis.asyncio import Redis
-from starlette.responses import PlainTextResponse
 
 from api.config import ApiSettings
 from api.container import ApiContainer
 from api.event_bus import EventBus
-from api.job_history import JobHistory
+from api.event_streams import EventStreams
+from api.main import create_app
 from api.realtime import Realtime
 from common.database.model import Job
 from common.events import NewEvent
@@ -42,6 +42,7 @@ class Server:
     url: str
     bus: EventBus
     realtime: Realtime
+    streams: EventStreams
 
 
 class _Uvicorn(uvicorn.Server):
@@ -141,22 +142,16 @@ async def _open(settings: ApiSettings) -> AsyncIterator[ApiContainer]:
 
 @asynccontextmanager
 async def _serve(settings: ApiSettings) -> AsyncIterator[Server]:
-    async with AsyncExitStack() as stack:
-        container = await stack.enter_async_context(_open(settings))
-        bus = await stack.enter_async_context(container.event_bus())
-        history = JobHistory(container.events(), container.sessions(), container.jobs())
-        realtime = Realtime(
-            settings, bus, container.redis(), container.keys(), container.authenticator(), history, container.queue()
-        )
-        await stack.enter_async_context(realtime)
-        url = await stack.enter_async_context(_listen(realtime.wrap(PlainTextResponse("http"))))
-        yield Server(url, bus, realtime)
+    """A whole api process, but for its own interpreter."""
+    container = ApiContainer(settings=settings)
+    async with _listen(create_app(settings, container)) as url:
+        yield Server(url, container.event_bus(), container.realtime(), container.event_streams())
 
 
 @asynccontextmanager
 async def _listen(app: Any) -> AsyncIterator[str]:
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=1)
     server = _Uvicorn(config)
     task = asyncio.create_task(server.serve([listening]))
     await server.listening.wait()

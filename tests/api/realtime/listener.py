@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import socketio  # type: ignore[import-untyped]
 
-_EVENTS = ("job:event", "job:reset", "job:update", "job:resync", "server:disconnect", "notice")
+_EVENTS = ("job:event", "job:reset", "job:update", "job:resync", "tenant:update", "server:disconnect", "notice")
 _PATIENCE = 20.0
 type Heard = tuple[str, dict[str, Any]]
 

@@ -9,12 +9,12 @@ import pytest
 import socketio  # type: ignore[import-untyped]
 
 from api.container import ApiContainer
-from common.database.model import Job
+from common.database.model import Job, Role
 from common.ids import new_id
 from common.repository.job import Owner
 from common.repository.user import DEFAULT_TENANT_ID, LOCAL_USER
 from tests.api.realtime.conftest import Person, Serve, Server, make_person, submit
-from tests.api.realtime.listener import Listener
+from tests.api.realtime.listener import Listener, eventually
 
 
 async def test_token_opens_the_door(server: Server, person: Person, job: Job) -> None:
@@ -146,3 +146,98 @@ async def test_cancel(server: Server, backstage: ApiContainer, person: Person, j
         assert (answer["ok"], answer["outcome"], answer["job"]["status"]) == (True, "cancelled", "cancelled")
         events = await listener.until_type("job.cancelled")
         assert [event["seq"] for event in events] == [1, 2]
+
+
+async def test_flood_of_requests_is_refused_and_then_ended(serve: Serve, person: Person) -> None:
+    server = await serve(max_client_requests=5)
+    async with Listener(server.url, person.token) as listener:
+        answers = [await listener.ask("job:unsubscribe", {"job_id": str(new_id())}) for _ in range(20)]
+        assert [answer["error"]["code"] for answer in answers[:10]] == ["not_found"] * 10
+        assert answers[-1]["error"]["code"] == "rate_limited"
+        for _ in range(80):
+            await listener.client.emit("anything", {})
+        async with asyncio.timeout(10):
+            await listener.disconnected.wait()
+    assert listener.named("server:disconnect")[0]["code"] == "rate_limited"
+
+
+async def test_address_has_limits_too(serve: Serve, backstage: ApiContainer, person: Person) -> None:
+    crowded = await serve(max_address_clients=1)
+    other = await make_person(backstage)
+    async with Listener(crowded.url, person.token):
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            await Listener(crowded.url, other.token).__aenter__()
+    await eventually(lambda: crowded.realtime.count == 0)
+    async with Listener(crowded.url, other.token):
+        pass
+    hasty = await serve(max_address_handshakes=1)
+    refused = 0
+    for _ in range(5):
+        listener = Listener(hasty.url, person.token)
+        try:
+            async with listener:
+                pass
+        except socketio.exceptions.ConnectionError:
+            refused += 1
+            await listener.client.shutdown()
+    assert 1 <= refused <= 4
+
+
+async def test_submit_by_message_is_what_it_is_over_http(
+    server: Server, backstage: ApiContainer, person: Person
+) -> None:
+    body = {"kind": "system.echo", "payload": {"message": "hello"}, "tags": ["by-message"]}
+    async with Listener(server.url, person.token) as listener, aiohttp.ClientSession() as session:
+        answer = await listener.ask("job:submit", {**body, "idempotency_key": "once"})
+        assert (answer["ok"], answer["job"]["status"], answer["job"]["tags"]) == (True, "queued", ["by-message"])
+        again = await listener.ask("job:submit", {**body, "idempotency_key": "once"})
+        assert (again["job"]["id"], again["replayed"]) == (answer["job"]["id"], True)
+        headers = {"Authorization": f"Bearer {person.token}", "Idempotency-Key": "once"}
+        async with session.post(f"{server.url}/api/v1/jobs", json=body, headers=headers) as response:
+            assert response.status == 202
+            assert (await response.json())["id"] == answer["job"]["id"]
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "path"),
+    [
+        (None, "invalid", ["body"]),
+        ({"kind": "no.such", "payload": {}}, "unknown_kind", ["body", "kind"]),
+        ({"kind": "system.echo", "payload": {"message": 7}}, "invalid", ["body", "payload", "message"]),
+        ({"kind": "system.echo", "payload": {"message": "x"}, "extra": 1}, "invalid", ["body", "extra"]),
+        ({"kind": "system.echo", "payload": {"message": "x"}, "delay": -1}, "invalid", ["body", "delay"]),
+        ({"kind": "system.echo", "payload": {"message": "x"}, "idempotency_key": 7}, "invalid_header", None),
+    ],
+)
+async def test_wrong_submit_by_message_is_refused_with_its_fields(
+    server: Server, person: Person, data: object, code: str, path: list[str] | None
+) -> None:
+    async with Listener(server.url, person.token) as listener:
+        answer = await listener.ask("job:submit", data)
+    assert (answer["ok"], answer["error"]["code"]) == (False, code)
+    if path is not None:
+        assert answer["error"]["errors"][0]["path"] == path
+
+
+async def test_operator_follows_the_tenant_and_nobody_else_does(
+    server: Server, backstage: ApiContainer, person: Person
+) -> None:
+    operator, stranger = await make_person(backstage), await make_person(backstage)
+    async with backstage.sessions().begin() as db:
+        user = await backstage.users().find(db, operator.owner.user_id)
+        assert user is not None
+        user.role = Role.OPERATOR
+    async with Listener(server.url, operator.token) as listener, Listener(server.url, stranger.token) as other:
+        refused = await other.ask("tenant:subscribe", None)
+        assert refused["error"]["code"] == "forbidden"
+        assert (await listener.ask("tenant:subscribe", {}))["ok"]
+        job = await submit(backstage, person.owner)
+        await listener.until(lambda _: bool(listener.named("tenant:update")))
+        [update] = listener.named("tenant:update")
+        assert (update["job_id"], update["type"]) == (str(job.id), "job.queued")
+        assert update["owner_id"] == str(person.owner.user_id)
+        assert (await listener.ask("tenant:unsubscribe", None))["ok"]
+        await submit(backstage, operator.owner)
+        await listener.until(lambda _: bool(listener.named("job:update")))
+        assert len(listener.named("tenant:update")) == 1
+        assert other.heard == []

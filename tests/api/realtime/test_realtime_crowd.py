@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -10,7 +11,7 @@ import socketio  # type: ignore[import-untyped]
 from api.container import ApiContainer
 from common.database.model import Job
 from tests.api.realtime.conftest import Person, Serve, Server, delta, succeeded
-from tests.api.realtime.listener import Listener
+from tests.api.realtime.listener import Listener, eventually
 
 _LARGE = "x" * 50_000
 
@@ -29,7 +30,7 @@ async def connect_raw(
 async def test_client_that_does_not_read_is_dropped_and_the_others_go_on(
     serve: Serve, backstage: ApiContainer, person: Person, job: Job
 ) -> None:
-    server = await serve(max_client_backlog=100)
+    server = await serve(max_client_backlog=100, slow_client_timeout=timedelta(seconds=0.5))
     async with aiohttp.ClientSession() as session, Listener(server.url, person.token) as listener:
         deaf = await connect_raw(session, server, person)
         await deaf.send_str("420" + json.dumps(["job:subscribe", {"job_id": str(job.id)}]))
@@ -41,12 +42,37 @@ async def test_client_that_does_not_read_is_dropped_and_the_others_go_on(
         await backstage.events().append([succeeded(job)])
         events = await listener.until_type("job.succeeded")
         assert [event["seq"] for event in events] == list(range(1, 303))
-        assert server.realtime.clients.dropped_slow == 1
+        await eventually(lambda: server.realtime.clients.dropped_slow == 1)
         last = ""
         async with asyncio.timeout(20):
             async for message in deaf:
                 last = message.data if "slow_client" in message.data else last
         assert last
+
+
+async def test_client_that_reads_slowly_gets_all_of_it_in_larger_pieces(
+    serve: Serve, backstage: ApiContainer, person: Person, job: Job
+) -> None:
+    server = await serve(max_client_backlog=100)
+    async with aiohttp.ClientSession() as session:
+        slow = await connect_raw(session, server, person)
+        await slow.send_str("420" + json.dumps(["job:subscribe", {"job_id": str(job.id)}]))
+        while not (await slow.receive_str()).startswith("430"):
+            pass
+        for number in range(1500):
+            await backstage.events().append([delta(job, f"{number} {'x' * 7000} ")])
+        await backstage.events().append([succeeded(job)])
+        heard: list[dict[str, Any]] = []
+        while not heard or heard[-1]["type"] != "job.succeeded":
+            packet = (await slow.receive_str()).removeprefix("42")
+            if packet.startswith('["job:event"'):
+                heard.append(json.loads(packet)[1])
+    firsts = [event.get("first_seq", event["seq"]) for event in heard]
+    assert firsts == [1, *(event["seq"] + 1 for event in heard[:-1])]
+    assert len(heard) < 1502
+    text = "".join(event["data"]["text"] for event in heard if event["type"] == "llm.delta")
+    assert text == "".join(f"{number} {'x' * 7000} " for number in range(1500))
+    assert server.realtime.clients.dropped_slow == 0
 
 
 async def test_long_history_comes_at_the_reader_s_pace(

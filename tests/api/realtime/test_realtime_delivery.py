@@ -17,7 +17,7 @@ async def test_gap_follows_the_acknowledgement_and_live_follows_the_gap(
     page = await backstage.events().read(job.id)
     async with Listener(server.url, person.token) as listener:
         answer = await listener.subscribe(job.id, after_seq=4, epoch=page.epoch)
-        assert answer == {"ok": True, "epoch": page.epoch, "seq": 10, "recovered": True}
+        assert answer == {"ok": True, "epoch": page.epoch, "seq": 10, "recovered": True, "was_recovering": True}
         await backstage.events().append([succeeded(job)])
         events = await listener.until_type("job.succeeded")
     assert numbers(events) == list(range(5, 12))
@@ -135,7 +135,7 @@ async def test_cut_bus_connections_lose_nothing(
         await listener.subscribe(job.id)
         for start in range(0, 500, 100):
             await eventually(lambda: server.bus.is_connected)
-            assert await kill_listeners(backstage.redis()) == 1
+            assert await kill_listeners(backstage.redis()) >= 1
             for word in WORDS[start : start + 100]:
                 await backstage.events().append([delta(job, word)])
         await backstage.events().append([succeeded(job)])
@@ -184,7 +184,8 @@ async def test_ended_job_whose_log_has_expired_still_tells_its_end(
         answer = await listener.subscribe(job.id, after_seq=1, epoch="gone")
         assert (answer["recovered"], answer["snapshot"]["status"]) == (False, "cancelled")
         events = await listener.until_type("job.cancelled")
-        assert [event["data"]["error"]["code"] for event in events] == ["cancelled"]
+        assert [event["type"] for event in events] == ["job.queued", "job.cancelled"]
+        assert events[-1]["data"]["error"]["code"] == "cancelled"
         async with Listener(server.url, person.token) as second:
             await second.subscribe(job.id)
             assert await second.until_type("job.cancelled") == events

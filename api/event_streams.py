@@ -1,0 +1,198 @@
+"""The doors for HTTP clients: a job's events as a stream or a page, and the lifecycle of all of one's jobs."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
+from typing import Any, Self
+from uuid import UUID
+
+from api.admission import Admission
+from api.caller import Caller
+from api.config import ApiSettings
+from api.event_bus import EventBus
+from api.job_history import JobHistory, Position, has_ended
+from api.relay import Relay
+from api.streams import Stream, Streams, frame, place_of
+from api.token_watch import TokenWatch
+from api.user_updates import UserUpdates
+from api.waiter import JobWaiter
+from common.database.model import Job
+from common.errors import NotFoundError, UnavailableError
+from common.events import EventPage, is_terminal
+from common.ids import new_id
+from common.repository.job import Owner
+
+_PAGE = 200
+_BRIEF = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who opens a stream, from where, and how to find out later whether they still may read it."""
+
+    caller: Caller
+    address: str
+    identify: Callable[[], Awaitable[Caller]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a client was: the last number that it saw, and of which log."""
+
+    after_seq: int = 0
+    epoch: str | None = None
+    was_given: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Events after a place. Without `recovered` the `job` replaces what the client knew."""
+
+    job: Job
+    position: Position
+    page: EventPage
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the last event of the job is in here, or was seen before."""
+        events = self.page.events
+        last = is_terminal(events[-1].type) if events else has_ended(self.job)
+        return last and (not events or events[-1].seq == self.page.seq)
+
+
+class EventStreams:
+    """Server-sent events and pages of one api process. `async with streams:` starts it; the bus goes first."""
+
+    def __init__(
+        self, settings: ApiSettings, bus: EventBus, history: JobHistory, waiter: JobWaiter, admission: Admission
+    ) -> None:
+        self._settings = settings
+        self._history = history
+        self._waiter = waiter
+        self._admission = admission
+        self.streams = Streams(max_backlog=settings.max_client_backlog, patience=settings.slow_client_timeout)
+        self.relay = Relay(bus, history, self.streams)
+        self.updates = UserUpdates(bus, self.streams)
+        self._tokens = TokenWatch(settings.token_recheck_interval)
+        self._stack = AsyncExitStack()
+        self._is_stopping = False
+
+    async def __aenter__(self) -> Self:
+        for part in (self.relay, self.updates, self._tokens):
+            await self._stack.enter_async_context(part)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.stop()
+        await self._stack.aclose()
+
+    def stop(self) -> None:
+        """The process ends: let every open answer end, and no new one begin."""
+        self._is_stopping = True
+        self.streams.end_all()
+
+    async def find(self, job_id: UUID, owner: Owner) -> Job:
+        """The owner's job. Raises `NotFoundError`."""
+        job = await self._history.find(job_id, owner)
+        if job is None:
+            raise NotFoundError(f"job {job_id} does not exist")
+        return job
+
+    def knock(self, visitor: Visitor) -> None:
+        """Whether another stream may be opened. Raises `RateLimitedError`, or `UnavailableError` at the end."""
+        if self._is_stopping:
+            raise UnavailableError("this process is stopping; come back at once", retry_after=timedelta(seconds=1))
+        self._admission.knock(visitor.address)
+
+    async def read(self, job: Job, place: Place, wait: timedelta, owner: Owner) -> HistoryPage:
+        """The events after a place, as soon as there are any, or what there is after `wait`."""
+        deadline = monotonic() + wait.total_seconds()
+        async with self._waiter.watch(job.id) as watch:
+            while True:
+                found = await self._page(job, place)
+                is_news = found.page.events or not found.position.recovered or has_ended(job, seconds_ago=_BRIEF)
+                if is_news or not await watch.wait_change(deadline - monotonic(), any_event=True):
+                    return found
+                job = await self.find(job.id, owner)
+
+    async def is_over(self, job: Job, place: Place) -> bool:
+        """Whether a client at this place has seen the job's last event."""
+        if not (place.was_given and has_ended(job)):
+            return False
+        found = await self._page(job, place)
+        return found.position.recovered and not found.page.events and place.after_seq > 0
+
+    @asynccontextmanager
+    async def open_job(self, visitor: Visitor, job: Job, place: Place) -> AsyncIterator[Stream]:
+        """A stream of the job's events after a place, then live, to its end. Raises `RateLimitedError`."""
+        async with self._open(visitor) as (listener, stream):
+            stream.ends_with_job = True
+            position = await self._history.locate_patiently(job, place.after_seq, place.epoch)
+            stream.put(self._greeting(job, position, place))
+            await self.relay.subscribe(listener, job, position)
+            try:
+                yield stream
+            finally:
+                self.relay.forget(listener)
+
+    @asynccontextmanager
+    async def open_user(self, visitor: Visitor, *, is_return: bool) -> AsyncIterator[Stream]:
+        """A stream of the lifecycle of all jobs of the visitor, from now on. Raises `RateLimitedError`."""
+        async with self._open(visitor) as (listener, stream):
+            stream.put(frame("subscribed", {"user_id": str(visitor.caller.user_id)}))
+            if is_return:
+                stream.put(frame("resync", {"reason": "updates may have been missed"}))
+            await self.updates.enter(listener, visitor.caller.user_id)
+            try:
+                yield stream
+            finally:
+                self.updates.leave(visitor.caller.user_id)
+
+    @asynccontextmanager
+    async def _open(self, visitor: Visitor) -> AsyncIterator[tuple[str, Stream]]:
+        listener = f"sse-{new_id()}"
+        self._admission.enter(visitor.caller.user_id, visitor.address)
+        stream = self.streams.open(listener)
+
+        async def send_away() -> None:
+            await self.streams.disconnect(listener, "unauthorized", "the token is not valid any more")
+
+        self._tokens.add(listener, visitor.caller, visitor.identify, send_away)
+        try:
+            yield listener, stream
+        finally:
+            self._tokens.remove(listener)
+            self.streams.forget(listener)
+            self._admission.leave(visitor.caller.user_id, visitor.address)
+
+    def _greeting(self, job: Job, position: Position, place: Place) -> bytes:
+        data: dict[str, Any] = {
+            "job_id": str(job.id),
+            "epoch": position.epoch,
+            "seq": position.seq,
+            "recovered": position.recovered,
+            "was_recovering": place.was_given,
+        }
+        if not position.recovered:
+            data["snapshot"] = self._history.show(job)
+        # The client's new place is where replay begins, not where the log ends.
+        return frame("subscribed", data, place_of(position.epoch, position.start))
+
+    async def _page(self, job: Job, place: Place) -> HistoryPage:
+        position = await self._history.locate(job, place.after_seq, place.epoch)
+        page = await self._history.read(job.id, after_seq=position.start, epoch=position.epoch, limit=_PAGE)
+        has_end = page.seq > position.start + len(page.events) or (page.events and is_terminal(page.events[-1].type))
+        if not has_end and has_ended(job, seconds_ago=_BRIEF) and not await self._ends_there(job, page):
+            await self._history.restore_end(job)
+            position = await self._history.locate(job, place.after_seq, place.epoch)
+            page = await self._history.read(job.id, after_seq=position.start, epoch=position.epoch, limit=_PAGE)
+        return HistoryPage(job, position, page)
+
+    async def _ends_there(self, job: Job, page: EventPage) -> bool:
+        """Whether the newest event of the log is the job's end."""
+        if page.epoch is None:
+            return False
+        tail = await self._history.read(job.id, after_seq=page.seq - 1, epoch=page.epoch)
+        return bool(tail.events) and is_terminal(tail.events[-1].type)
