@@ -21,6 +21,7 @@ _FEATURES = {
     "jobs": "jobs",
     "batches": "jobs",
     "events": "jobs",
+    "mails": "jobs",
     "schedules": "schedules",
     "threads": "threads",
     "collections": "collections",

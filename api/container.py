@@ -22,6 +22,7 @@ from api.v1.auth.service import AuthService
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
 from api.v1.log.service import LogService
+from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
 from api.v1.user.service import UserService
 from api.waiter import JobWaiter
@@ -29,6 +30,7 @@ from common.container import CommonContainer
 from common.repository.api_key import ApiKeyRepository
 from common.repository.audit import AuditRepository
 from common.repository.fleet import FleetRepository
+from common.repository.mail import MailRepository
 from common.repository.queue import QueueRepository
 from common.repository.user import UserRepository
 from common.repository.worker import WorkerRepository
@@ -88,6 +90,14 @@ class ApiContainer(CommonContainer):
     auth_service = providers.Singleton(AuthService, CommonContainer.sessions, users, passwords, tokens)
     user_service = providers.Singleton(UserService, CommonContainer.sessions, users)
     audit_service = providers.Singleton(AuditService, CommonContainer.sessions, audit_events, cursors)
+    mail_service = providers.Singleton(
+        MailService,
+        CommonContainer.sessions,
+        providers.Singleton(MailRepository),
+        CommonContainer.jobs,
+        CommonContainer.announcer,
+        cursors,
+    )
     log_service = providers.Singleton(LogService, request_logs)
     ops_service = providers.Singleton(
         OpsService,

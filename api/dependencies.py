@@ -14,6 +14,7 @@ from api.v1.auth.service import AuthService
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
 from api.v1.log.service import LogService
+from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
 from api.v1.user.service import UserService
 
@@ -35,6 +36,7 @@ UserServiceDep = Annotated[UserService, from_state("users")]
 BatchServiceDep = Annotated[BatchService, from_state("batches")]
 JobServiceDep = Annotated[JobService, from_state("jobs")]
 LogServiceDep = Annotated[LogService, from_state("logs")]
+MailServiceDep = Annotated[MailService, from_state("mails")]
 OpsServiceDep = Annotated[OpsService, from_state("ops")]
 AuditServiceDep = Annotated[AuditService, from_state("audit_events")]
 AuditLogDep = Annotated[AuditLog, from_state("audit")]

@@ -20,6 +20,7 @@ from api.v1.auth.service import AuthService
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
 from api.v1.log.service import LogService
+from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
 from api.v1.user.service import UserService
 from common.repository.user import LOCAL_USER, SERVICE_USER
@@ -45,6 +46,7 @@ class ApiState(TypedDict):
     batches: BatchService
     logs: LogService
     event_streams: EventStreams
+    mails: MailService
     ops: OpsService
     audit: AuditLog
     audit_events: AuditService
@@ -82,6 +84,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 batches=container.batch_service(),
                 logs=container.log_service(),
                 event_streams=container.event_streams(),
+                mails=container.mail_service(),
                 ops=container.ops_service(),
                 audit=container.audit(),
                 audit_events=container.audit_service(),

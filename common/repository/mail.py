@@ -47,6 +47,15 @@ class MailOutcome:
     response: str
 
 
+@dataclass(frozen=True, slots=True)
+class MailFilter:
+    """Which mails to list, and where to go on."""
+
+    status: MailStatus | None = None
+    before_id: UUID | None = None
+    limit: int = 50
+
+
 # Found as `sending` by a later attempt: the one before died between the two writes. Only the attempt that its job
 # is at may write; repeating the call after a lost answer changes nothing.
 _BEGIN = statement(
@@ -144,26 +153,17 @@ class MailRepository:
         values = {"owners": list(owners), "period": period, "except_ids": list(except_ids)}
         return {row.owner_id: row.total for row in await execute(db, _COUNT_RECENT, values)}
 
-    async def list_page(
-        self,
-        db: Executor,
-        tenant_id: UUID,
-        *,
-        user_id: UUID | None,
-        status: MailStatus | None,
-        before_id: UUID | None,
-        limit: int,
-    ) -> list[Mail]:
+    async def list_page(self, db: Executor, tenant_id: UUID, wanted: MailFilter, *, user_id: UUID | None) -> list[Mail]:
         """Mails of a tenant, or of one user in it, newest first, with the status that they have in effect."""
         effective = _effective_status()
-        query = select(Mail, effective).where(Mail.tenant_id == tenant_id).order_by(Mail.id.desc()).limit(limit)
+        query = select(Mail, effective).where(Mail.tenant_id == tenant_id).order_by(Mail.id.desc())
         if user_id is not None:
             query = query.where(Mail.owner_id == user_id)
-        if status is not None:
-            query = query.where(effective == str(status))
-        if before_id is not None:
-            query = query.where(Mail.id < before_id)
-        return [_with_status(mail, status_now) for mail, status_now in await db.execute(query)]
+        if wanted.status is not None:
+            query = query.where(effective == str(wanted.status))
+        if wanted.before_id is not None:
+            query = query.where(Mail.id < wanted.before_id)
+        return [_with_status(mail, status) for mail, status in await db.execute(query.limit(wanted.limit))]
 
     async def find(self, db: Executor, mail_id: UUID, tenant_id: UUID, *, user_id: UUID | None) -> Mail | None:
         """The mail, locked, with the status that it has in effect."""
