@@ -10,7 +10,19 @@ from common.scopes import JobAction, Scope
 PUBLIC_PATHS = frozenset({"/docs", "/redoc", "/openapi.json", "/health", "/favicon.ico", "/live", "/ready"})
 """Paths that need no token anywhere."""
 
-PUBLIC_CALLS = frozenset({("POST", "/api/v1/auth/login")})
+PUBLIC_CALLS = frozenset(
+    ("POST", f"/api/v1/auth/{path}")
+    for path in (
+        "register",
+        "verify-email",
+        "verify-email/resend",
+        "login",
+        "refresh",
+        "password/forgot",
+        "password/reset",
+        "email/change/confirm",
+    )
+)
 """What somebody may ask who has no token yet."""
 
 _PREFIX = "/api/v1/"

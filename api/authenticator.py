@@ -94,10 +94,11 @@ class Authenticator:
     async def _identify_user(self, token: str) -> tuple[Caller, float | None]:
         claims = self._tokens.read(token)
         async with self._sessions() as db:
-            user = await self._users.find(db, claims.user_id)
+            user = await self._users.find_signed_in(db, claims.user_id, claims.session_id)
         if user is None or not user.is_active or user.token_version != claims.version:
             raise UnauthorizedError(_INVALID)
-        return Caller(user.id, user.tenant_id, Role(user.role)), None
+        caller = Caller(user.id, user.tenant_id, Role(user.role), session_id=claims.session_id)
+        return caller, claims.expires_at.timestamp() - time()
 
     async def _identify_key(self, text: str) -> tuple[Caller, float | None]:
         """The owner of an API key, narrowed to the key's scopes."""

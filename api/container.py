@@ -11,14 +11,16 @@ from api.event_bus import EventBus
 from api.event_streams import EventStreams
 from api.health import HealthService
 from api.job_history import JobHistory
+from api.key_ring import KeyRing, load_secret
+from api.password_hasher import PasswordHasher
 from api.realtime import Realtime
 from api.realtime_submit import Submitter
 from api.request_log import create_writer
 from api.revocations import Revocations
-from api.security import AccessTokens, PasswordChecker, load_secret
+from api.security import AccessTokens, TokenSigner
 from api.tenant_updates import TenantUpdates
 from api.v1.audit.service import AuditService
-from api.v1.auth.service import AuthService
+from api.v1.auth.assembly import create_accounts
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
 from api.v1.log.service import LogService
@@ -42,9 +44,11 @@ class ApiContainer(CommonContainer):
 
     users = providers.Singleton(UserRepository)
     secret = providers.Singleton(load_secret, CommonContainer.settings)
-    tokens = providers.Singleton(AccessTokens, CommonContainer.settings, secret)
+    key_ring = providers.Singleton(KeyRing, CommonContainer.settings, secret)
+    signer = providers.Singleton(TokenSigner, CommonContainer.settings, key_ring)
+    tokens = providers.Singleton(AccessTokens, CommonContainer.settings, signer)
     cursors = providers.Singleton(CursorSigner, secret)
-    passwords = providers.Singleton(PasswordChecker)
+    passwords = providers.Singleton(PasswordHasher, CommonContainer.settings)
     audit_events = providers.Singleton(AuditRepository)
     audit = providers.Singleton(AuditLog, CommonContainer.settings, CommonContainer.sessions, audit_events)
     api_keys = providers.Singleton(ApiKeyRepository)
@@ -87,7 +91,18 @@ class ApiContainer(CommonContainer):
     health_service = providers.Singleton(
         HealthService, CommonContainer.settings, CommonContainer.engine, CommonContainer.redis, request_logs
     )
-    auth_service = providers.Singleton(AuthService, CommonContainer.sessions, users, passwords, tokens)
+    accounts = providers.Singleton(
+        create_accounts,
+        CommonContainer.settings,
+        CommonContainer.sessions,
+        users,
+        passwords,
+        key_ring,
+        tokens,
+        CommonContainer.queue,
+        revocations,
+        audit,
+    )
     user_service = providers.Singleton(UserService, CommonContainer.sessions, users)
     audit_service = providers.Singleton(AuditService, CommonContainer.sessions, audit_events, cursors)
     mail_service = providers.Singleton(

@@ -10,7 +10,6 @@ from api.authenticator import Authenticator, Caller, read_authorization
 from api.config import ApiSettings
 from api.security import AccessTokens
 from api.v1.audit.service import AuditService
-from api.v1.auth.service import AuthService
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
 from api.v1.log.service import LogService
@@ -31,7 +30,6 @@ def from_state(name: str) -> Any:
 SettingsDep = Annotated[ApiSettings, from_state("settings")]
 AccessTokensDep = Annotated[AccessTokens, from_state("tokens")]
 AuthenticatorDep = Annotated[Authenticator, from_state("authenticator")]
-AuthServiceDep = Annotated[AuthService, from_state("auth")]
 UserServiceDep = Annotated[UserService, from_state("users")]
 BatchServiceDep = Annotated[BatchService, from_state("batches")]
 JobServiceDep = Annotated[JobService, from_state("jobs")]

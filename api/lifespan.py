@@ -16,7 +16,7 @@ from api.exception_handlers import is_database_away
 from api.health import HealthService
 from api.security import AccessTokens
 from api.v1.audit.service import AuditService
-from api.v1.auth.service import AuthService
+from api.v1.auth.assembly import AccountServices
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
 from api.v1.log.service import LogService
@@ -40,7 +40,7 @@ class ApiState(TypedDict):
     authenticator: Authenticator
     tokens: AccessTokens
     health: HealthService
-    auth: AuthService
+    accounts: AccountServices
     users: UserService
     jobs: JobService
     batches: BatchService
@@ -78,7 +78,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 authenticator=container.authenticator(),
                 tokens=container.tokens(),
                 health=container.health_service(),
-                auth=container.auth_service(),
+                accounts=container.accounts(),
                 users=container.user_service(),
                 jobs=container.job_service(),
                 batches=container.batch_service(),

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from common.database.model import Role, Tenant, User
+from common.database.model import LoginSession, Role, Tenant, User
 from common.repository.sql import Executor
 
 DEFAULT_TENANT_ID = UUID("00000000-0000-7000-8000-000000000001")
@@ -45,6 +45,14 @@ class UserRepository:
     async def find(self, db: Executor, user_id: UUID) -> User | None:
         """The user of this id."""
         return (await db.execute(select(User).where(User.id == user_id))).scalar_one_or_none()
+
+    async def find_signed_in(self, db: Executor, user_id: UUID, session_id: UUID) -> User | None:
+        """The user of this id, while this session of theirs lasts."""
+        now = func.clock_timestamp()
+        query = select(User).join(LoginSession, LoginSession.owner_id == User.id)
+        query = query.where(User.id == user_id, LoginSession.id == session_id, LoginSession.ended_at.is_(None))
+        query = query.where(LoginSession.expires_at > now, LoginSession.idle_until > now)
+        return (await db.execute(query)).scalar_one_or_none()
 
     async def find_by_email(self, db: Executor, email: str) -> User | None:
         """The user of this address."""

@@ -1,5 +1,6 @@
 """All tables; importing this package completes `Base.metadata`."""
 
+from common.database.model.account import AttemptCount, CodePurpose, EmailCode, LoginSession, RefreshToken
 from common.database.model.api_key import ApiKey
 from common.database.model.audit import AuditEvent
 from common.database.model.base import Base
@@ -12,18 +13,23 @@ from common.database.model.worker import Queue, Worker
 __all__ = [
     "ApiKey",
     "Attempt",
+    "AttemptCount",
     "AuditEvent",
     "Base",
     "Batch",
+    "CodePurpose",
+    "EmailCode",
     "IdempotencyKey",
     "Job",
     "JobDependency",
     "JobNotice",
     "JobResult",
+    "LoginSession",
     "Mail",
     "MailStatus",
     "PurgedJob",
     "Queue",
+    "RefreshToken",
     "Role",
     "Tenant",
     "UniqueSlot",

@@ -45,6 +45,9 @@ class User(Base):
     name: Mapped[str | None]
     is_service: Mapped[bool] = mapped_column(server_default=text("false"))
     password_hash: Mapped[str | None]
+    email_verified_at: Mapped[datetime | None]
+    password_changed_at: Mapped[datetime | None]
+    locale: Mapped[str | None]
     role: Mapped[str] = mapped_column(server_default=text("'user'"))
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
     token_version: Mapped[int] = mapped_column(server_default=text("0"))
