@@ -25,8 +25,9 @@ from worker.lease import LeaseKeeper
 from worker.purger import Purger
 
 _LOCK = "reconciler"
-_LOCK_SECONDS = 5.0
+_LOCK_SECONDS = 2.0  # so soon somebody else leads when the leader dies
 _TICK = 0.5
+_BROKER_CHECK = 0.9
 _BATCH = 500
 _TYPES = {
     JobStatus.QUEUED: EventType.RETRYING,
@@ -66,6 +67,7 @@ class Reconciler:
         self._max_crashes = max_crashes
         self._grace = lease.total_seconds()
         self._silent_until = 0.0
+        self._next_broker_check = 0.0
 
     async def run(self, keeper: LeaseKeeper) -> None:
         """Lead whenever the lock is free, until cancelled. With Redis away everybody does the work."""
@@ -107,6 +109,9 @@ class Reconciler:
 
     async def _check_broker(self) -> None:
         """A missing epoch means that Redis lost its memory: every waiting row is dispatched again."""
+        if monotonic() < self._next_broker_check:
+            return
+        self._next_broker_check = monotonic() + _BROKER_CHECK
         try:
             is_new = await self._redis.set(self._keys.broker_epoch, token_hex(8), nx=True)
         except (RedisError, OSError, TimeoutError):

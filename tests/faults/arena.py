@@ -122,7 +122,9 @@ class Arena:
         stories = await self.stories(wait_for_events=whole_events)
         assert len(stories) == len(self.accepted), "accepted jobs are missing from the table"
         found = [
-            text for story in stories for text in violations(story, max_crashes=max_crashes, whole_events=whole_events)
+            str(each)
+            for story in stories
+            for each in violations(story, max_crashes=max_crashes, whole_events=whole_events)
         ]
         assert not found, f"{len(found)} violations:\n" + "\n".join(found[:20])
         return stories
