@@ -56,6 +56,7 @@ async def forbid_caching(response: Response) -> None:
     response.headers["Cache-Control"] = "no-store"
 
 
+NoStore = Depends(forbid_caching)
 AuthDep = Annotated[AuthService, Depends(_auth)]
 RegistrationDep = Annotated[RegistrationService, Depends(_registration)]
 PasswordDep = Annotated[PasswordService, Depends(_passwords)]
