@@ -72,6 +72,7 @@ class ApiSettings(CommonSettings):
     health_timeout: Duration = Field(timedelta(seconds=1), gt=timedelta(0))
 
     access_cache_lifetime: Duration = Field(timedelta(seconds=5), ge=timedelta(0), le=timedelta(minutes=1))
+    max_api_keys: int = Field(100, ge=1, le=10_000)
     audit_retention: Duration = Field(timedelta(days=365), ge=timedelta(days=1), le=timedelta(days=3650))
     request_log_retention: Duration = Field(timedelta(days=30), ge=timedelta(minutes=1), le=timedelta(days=3650))
     request_log_max_queued: int = Field(10_000, ge=1, le=1_000_000)

@@ -12,6 +12,7 @@ from api.event_streams import EventStreams
 from api.health import HealthService
 from api.job_history import JobHistory
 from api.key_ring import KeyRing, load_secret
+from api.offboarding import Offboarding
 from api.password_hasher import PasswordHasher
 from api.realtime import Realtime
 from api.realtime_submit import Submitter
@@ -19,6 +20,7 @@ from api.request_log import create_writer
 from api.revocations import Revocations
 from api.security import AccessTokens, TokenSigner
 from api.tenant_updates import TenantUpdates
+from api.v1.api_key.service import ApiKeyService
 from api.v1.audit.service import AuditService
 from api.v1.auth.assembly import create_accounts
 from api.v1.batch.service import BatchService
@@ -26,6 +28,7 @@ from api.v1.job.service import JobService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
+from api.v1.tenant.service import TenantService
 from api.v1.user.service import UserService
 from api.waiter import JobWaiter
 from common.container import CommonContainer
@@ -33,7 +36,9 @@ from common.repository.api_key import ApiKeyRepository
 from common.repository.audit import AuditRepository
 from common.repository.fleet import FleetRepository
 from common.repository.mail import MailRepository
+from common.repository.member import MemberRepository
 from common.repository.queue import QueueRepository
+from common.repository.tenant import TenantRepository
 from common.repository.user import UserRepository
 from common.repository.worker import WorkerRepository
 from common.request_log import open_request_logs
@@ -103,7 +108,26 @@ class ApiContainer(CommonContainer):
         revocations,
         audit,
     )
-    user_service = providers.Singleton(UserService, CommonContainer.sessions, users)
+    members = providers.Singleton(MemberRepository)
+    offboarding = providers.Singleton(Offboarding, CommonContainer.settings, CommonContainer.bulk)
+    user_service = providers.Singleton(
+        UserService, CommonContainer.sessions, members, cursors, revocations, offboarding
+    )
+    api_key_service = providers.Singleton(
+        ApiKeyService, CommonContainer.settings, CommonContainer.sessions, api_keys, members, cursors, revocations
+    )
+    tenant_service = providers.Singleton(
+        TenantService,
+        CommonContainer.sessions,
+        providers.Singleton(TenantRepository),
+        members,
+        users,
+        api_keys,
+        user_service,
+        cursors,
+        revocations,
+        offboarding,
+    )
     audit_service = providers.Singleton(AuditService, CommonContainer.sessions, audit_events, cursors)
     mail_service = providers.Singleton(
         MailService,

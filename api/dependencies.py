@@ -9,12 +9,14 @@ from api.audit import AuditLog
 from api.authenticator import Authenticator, Caller, read_authorization
 from api.config import ApiSettings
 from api.security import AccessTokens
+from api.v1.api_key.service import ApiKeyService
 from api.v1.audit.service import AuditService
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
+from api.v1.tenant.service import TenantService
 from api.v1.user.service import UserService
 
 
@@ -37,6 +39,8 @@ LogServiceDep = Annotated[LogService, from_state("logs")]
 MailServiceDep = Annotated[MailService, from_state("mails")]
 OpsServiceDep = Annotated[OpsService, from_state("ops")]
 AuditServiceDep = Annotated[AuditService, from_state("audit_events")]
+ApiKeyServiceDep = Annotated[ApiKeyService, from_state("api_keys")]
+TenantServiceDep = Annotated[TenantService, from_state("tenants")]
 AuditLogDep = Annotated[AuditLog, from_state("audit")]
 
 

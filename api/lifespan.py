@@ -15,6 +15,7 @@ from api.event_streams import EventStreams
 from api.exception_handlers import is_database_away
 from api.health import HealthService
 from api.security import AccessTokens
+from api.v1.api_key.service import ApiKeyService
 from api.v1.audit.service import AuditService
 from api.v1.auth.assembly import AccountServices
 from api.v1.batch.service import BatchService
@@ -22,6 +23,7 @@ from api.v1.job.service import JobService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
+from api.v1.tenant.service import TenantService
 from api.v1.user.service import UserService
 from common.repository.user import LOCAL_USER, SERVICE_USER
 
@@ -50,6 +52,8 @@ class ApiState(TypedDict):
     ops: OpsService
     audit: AuditLog
     audit_events: AuditService
+    api_keys: ApiKeyService
+    tenants: TenantService
 
 
 type Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[ApiState]]
@@ -68,6 +72,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
             await stack.enter_async_context(_request_log(container))
             await stack.enter_async_context(container.audit())
             await stack.enter_async_context(container.revocations())
+            await stack.enter_async_context(container.offboarding())
             await stack.enter_async_context(container.event_bus())
             await stack.enter_async_context(container.realtime())
             await stack.enter_async_context(container.event_streams())
@@ -88,6 +93,8 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 ops=container.ops_service(),
                 audit=container.audit(),
                 audit_events=container.audit_service(),
+                api_keys=container.api_key_service(),
+                tenants=container.tenant_service(),
             )
 
     return lifespan

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from api.problem import Problem
+from api.v1.api_key.router import router as api_key_router
 from api.v1.audit.router import router as audit_router
 from api.v1.auth.router import router as auth_router
 from api.v1.batch.router import create_router as create_batch_router
@@ -12,6 +13,7 @@ from api.v1.job.router import create_router as create_job_router
 from api.v1.log.router import router as log_router
 from api.v1.mail.router import router as mail_router
 from api.v1.ops.router import router as ops_router
+from api.v1.tenant.router import router as tenant_router
 from api.v1.user.router import router as user_router
 from common.queue.catalog import Catalog
 
@@ -23,6 +25,8 @@ def create_router(catalog: Catalog) -> APIRouter:
     router = APIRouter(prefix="/api/v1", responses={"4XX": _PROBLEM, "5XX": _PROBLEM, 422: _PROBLEM})
     router.include_router(auth_router)
     router.include_router(user_router)
+    router.include_router(tenant_router)
+    router.include_router(api_key_router)
     router.include_router(job_bulk_router)
     router.include_router(create_job_router(catalog))
     router.include_router(create_batch_router(catalog))

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
@@ -53,12 +54,16 @@ class BulkQueue:
         self._announcer = announcer
         self._limit = settings.max_bulk_jobs
 
-    async def cancel(self, owner: Owner, wanted: JobFilter) -> BulkCancelled:
-        """Stop the queued and running jobs that match; a status in the filter narrows that."""
+    async def cancel(self, owner: Owner, wanted: JobFilter, *, reason: str | None = None) -> BulkCancelled:
+        """Stop the queued and running jobs that match; a status in the filter narrows that.
+
+        `reason` is what those say that had not started.
+        """
         status = tuple(each for each in wanted.status or _ACTIVE if each in _ACTIVE)
         if not status:
             return BulkCancelled(0, 0, has_more=False)
-        jobs, has_more = await self._steer(owner, replace(wanted, status=status), self._bulk.cancel)
+        write = partial(self._bulk.cancel, reason=reason) if reason else self._bulk.cancel
+        jobs, has_more = await self._steer(owner, replace(wanted, status=status), write)
         cancelled = [job for job in jobs if job.status == JobStatus.CANCELLED]
         requested = [job for job in jobs if job.status == JobStatus.RUNNING]
         await self._announcer.cancelled(cancelled)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Text, select
 from sqlalchemy.orm import defer
 
 from common.database.model import Job
@@ -12,14 +12,16 @@ from common.repository.job import Owner
 from common.repository.job_filter import JobFilter, conditions
 from common.repository.sql import UUIDS, Executor, execute, statement
 
+_UNSTARTED = "cancelled before it started"
 _CANCEL_QUEUED = statement(
     """
     UPDATE jobs SET status = 'cancelled', cancel_requested_at = now(), finished_at = clock_timestamp(),
                     updated_at = clock_timestamp(), waiting = NULL,
-                    error = '{"code": "cancelled", "message": "cancelled before it started"}'
+                    error = jsonb_build_object('code', 'cancelled', 'message', :reason)
     WHERE id = ANY(:ids) AND status = 'queued'
     """,
     ids=UUIDS,
+    reason=Text(),
 )
 _CANCEL_RUNNING = statement(
     """
@@ -50,9 +52,9 @@ class BulkRepository:
         query = query.where((Job.status != JobStatus.RUNNING) | Job.cancel_requested_at.is_(None))
         return (await db.execute(query.order_by(Job.id).limit(wanted.limit).with_for_update())).scalars().all()
 
-    async def cancel(self, db: Executor, ids: Sequence[UUID]) -> list[Job]:
-        """End the queued ones and ask the running ones to stop; all of them as they are then."""
-        await execute(db, _CANCEL_QUEUED, {"ids": list(ids)})
+    async def cancel(self, db: Executor, ids: Sequence[UUID], *, reason: str = _UNSTARTED) -> list[Job]:
+        """End the queued ones, for `reason`, and ask the running ones to stop; all of them as they are then."""
+        await execute(db, _CANCEL_QUEUED, {"ids": list(ids), "reason": reason})
         await execute(db, _CANCEL_RUNNING, {"ids": list(ids)})
         return await self._read(db, ids)
 

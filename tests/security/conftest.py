@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from common.container import CommonContainer
 from tests.api.conftest import build_settings, client, connect, make_user  # noqa: F401  fixtures
+from tests.security.members import make_member  # noqa: F401  a fixture
 
 AUTH = "/api/v1/auth"
 ME = "/api/v1/users/me"

@@ -1,22 +1,13 @@
 """The audit log, for those who watch over a tenant."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from api.authenticator import Caller
+from api.caller import Caller
 from api.cursors import CursorSigner, scope_of
-from common.database.model import AuditEvent, Role
+from api.paging import Page
+from common.database.model import AuditEvent
 from common.database.session import Sessions
-from common.errors import ForbiddenError
 from common.repository.audit import AuditFilter, AuditRepository
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEventPage:
-    """Events, and the cursor of those after them."""
-
-    events: Sequence[AuditEvent]
-    next_cursor: str | None
 
 
 class AuditService:
@@ -27,10 +18,9 @@ class AuditService:
         self._events = events
         self._cursors = cursors
 
-    async def list_page(self, caller: Caller, wanted: AuditFilter, cursor: str | None) -> AuditEventPage:
+    async def list_page(self, caller: Caller, wanted: AuditFilter, cursor: str | None) -> Page[AuditEvent]:
         """One page, newest first. Raises `ForbiddenError` for users, `InvalidError` for a foreign cursor."""
-        if caller.role not in (Role.OPERATOR, Role.ADMIN):
-            raise ForbiddenError("only operators and admins may read the audit log")
+        caller.require_operator()
         scope = scope_of(wanted)
         before_id = None if cursor is None else self._cursors.read(caller.user_id, cursor, scope)
         async with self._sessions() as db:
@@ -38,4 +28,4 @@ class AuditService:
             found = await self._events.list_page(db, caller.tenant_id, page)
         events, has_more = found[: wanted.limit], len(found) > wanted.limit
         next_cursor = self._cursors.sign(caller.user_id, events[-1].id, scope) if has_more else None
-        return AuditEventPage(events, next_cursor)
+        return Page(events, next_cursor)

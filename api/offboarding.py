@@ -1,0 +1,52 @@
+"""Stops the jobs of somebody who may not run any: who was disabled, deleted or moved to another tenant."""
+
+import asyncio
+from datetime import timedelta
+from typing import Self
+
+from loguru import logger
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.config import ApiSettings
+from common.queue.bulk import BulkQueue
+from common.repository.job import Owner
+from common.repository.job_filter import JobFilter
+
+_REASON = "its owner may not run jobs any more"
+_MARGIN = timedelta(seconds=1)
+
+
+class Offboarding:
+    """`async with offboarding:` lets the second look of each `stop_jobs` happen, or cuts it short at the end."""
+
+    def __init__(self, settings: ApiSettings, bulk: BulkQueue) -> None:
+        self._bulk = bulk
+        self._delay = (settings.access_cache_lifetime + _MARGIN).total_seconds()
+        self._later: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._later:
+            task.cancel()
+        if self._later:
+            await asyncio.wait(self._later)
+
+    async def stop_jobs(self, owner: Owner) -> None:
+        """Cancel everything that waits or runs, and look again when no process can know the old token any more."""
+        await self._stop(owner)
+        task = asyncio.create_task(self._stop_later(owner), name="offboarding")
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def _stop(self, owner: Owner) -> None:
+        while (await self._bulk.cancel(owner, JobFilter(), reason=_REASON)).has_more:
+            pass
+
+    async def _stop_later(self, owner: Owner) -> None:
+        await asyncio.sleep(self._delay)
+        try:
+            await self._stop(owner)
+        except (SQLAlchemyError, OSError) as error:
+            logger.warning("Jobs of a former user may be left", user_id=owner.user_id, error=type(error).__name__)
