@@ -1,8 +1,9 @@
 """Settings of the api process: where it listens, who may come in, and how much they may ask for."""
 
+import re
 from datetime import timedelta
-from ipaddress import ip_address
-from typing import Annotated, Self
+from ipaddress import ip_address, ip_network
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BeforeValidator, Field, field_validator, model_validator
@@ -12,6 +13,7 @@ from common.config import CommonSettings, Duration, OptionalSecret, OptionalText
 
 _MIN_SECRET_BYTES = 32
 _MIN_ACCESS_TOKEN_BYTES = 16
+_HOST_NAME = re.compile(r"(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:]+\]?")
 
 
 def is_loopback(host: str) -> bool:
@@ -29,6 +31,10 @@ def _split_list(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_list)]
+DocsAccess = Literal["public", "token", "off"]
+
+
 class ApiSettings(CommonSettings):
     """What only the api needs. Durations are seconds."""
 
@@ -36,8 +42,10 @@ class ApiSettings(CommonSettings):
     api_port: int = Field(8000, ge=0, le=65535)
     api_stop_timeout: Duration = timedelta(seconds=10)
     allow_open_access_from_network: bool = False
-    docs_enabled: bool = True
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_list)] = ()
+    docs_access: DocsAccess | None = None
+    cors_origins: TextList = ()
+    allowed_hosts: TextList = ()
+    trusted_proxies: TextList = ()
 
     access_token: OptionalSecret = None
     jwt_secret: OptionalSecret = None
@@ -65,6 +73,15 @@ class ApiSettings(CommonSettings):
     max_waiting_hashes: int = Field(50, ge=0, le=10_000)
 
     max_body_bytes: int = Field(1024 * 1024, ge=1024)
+    max_json_depth: int = Field(64, ge=8, le=200)
+    max_url_bytes: int = Field(8 * 1024, ge=256, le=64 * 1024)
+    max_headers: int = Field(100, ge=20, le=1000)
+    max_header_bytes: int = Field(16 * 1024, ge=4096, le=64 * 1024)
+    request_timeout: Duration = Field(timedelta(seconds=15), gt=timedelta(0), le=timedelta(minutes=5))
+    rate_limit_per_user: int = Field(120_000, ge=0)
+    rate_limit_per_address: int = Field(1200, ge=0)
+    rate_limit_window: Duration = Field(timedelta(minutes=1), ge=timedelta(seconds=1), le=timedelta(days=1))
+    rate_limit_without_redis: Literal["open", "closed"] = "open"
     idempotency_key_required: bool = False
     max_wait: Duration = Field(timedelta(seconds=60), ge=timedelta(0), le=timedelta(minutes=10))
     page_limit: int = Field(50, ge=1)
@@ -100,6 +117,26 @@ class ApiSettings(CommonSettings):
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
                 raise ValueError("every origin must read http(s)://host[:port]; `*` is not accepted")
         return origins
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_host_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not _HOST_NAME.fullmatch(name):
+                raise ValueError("every entry must be a host name without port, or *.name for all below it")
+        return names
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            try:
+                is_everything = ip_network(network).prefixlen == 0
+            except ValueError as error:
+                raise ValueError("every entry must be an address or a network like 10.0.0.0/8") from error
+            if is_everything:
+                raise ValueError(f"{network} would let everybody choose the address that they are known by")
+        return networks
 
     @model_validator(mode="after")
     def _secrets_are_real(self) -> Self:
@@ -141,6 +178,11 @@ class ApiSettings(CommonSettings):
     def may_register(self) -> bool:
         """Whether strangers may make themselves an account."""
         return self.environment.is_open if self.registration_enabled is None else self.registration_enabled
+
+    @property
+    def docs(self) -> DocsAccess:
+        """Who may read the interface's description."""
+        return self.docs_access or ("off" if self.is_production else "public")
 
     @model_validator(mode="after")
     def _page_fits(self) -> Self:

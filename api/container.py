@@ -14,6 +14,7 @@ from api.job_history import JobHistory
 from api.key_ring import KeyRing, load_secret
 from api.offboarding import Offboarding
 from api.password_hasher import PasswordHasher
+from api.rate_limit import create_limiter
 from api.realtime import Realtime
 from api.realtime_submit import Submitter
 from api.request_log import create_writer
@@ -63,6 +64,12 @@ class ApiContainer(CommonContainer):
     )
     authenticator = providers.Singleton(
         Authenticator, CommonContainer.settings, tokens, CommonContainer.sessions, users, api_keys, access_cache
+    )
+    user_rate_limiter = providers.Singleton(
+        create_limiter, "user", CommonContainer.settings, CommonContainer.redis, CommonContainer.keys
+    )
+    address_rate_limiter = providers.Singleton(
+        create_limiter, "address", CommonContainer.settings, CommonContainer.redis, CommonContainer.keys
     )
     event_bus = providers.Singleton(EventBus, CommonContainer.listener_redis, CommonContainer.keys)
     waiter = providers.Singleton(JobWaiter, event_bus)

@@ -14,7 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
+from api.openapi import DescribedApp
 from api.problem import FieldProblem, Problem, build_problem, problem_response
+from common.database.outage import is_refused_value
 from common.errors import (
     AppError,
     BusyError,
@@ -22,14 +24,18 @@ from common.errors import (
     ForbiddenError,
     GoneError,
     HeaderError,
+    HeadersTooLargeError,
     InvalidCodeError,
     InvalidError,
+    MediaTypeError,
     NotFoundError,
     RateLimitedError,
+    SlowRequestError,
     TooLargeError,
     UnauthorizedError,
     UnavailableError,
     UnknownKindError,
+    UrlTooLongError,
 )
 
 _STATUS: dict[type[AppError], int] = {
@@ -42,11 +48,15 @@ _STATUS: dict[type[AppError], int] = {
     GoneError: 410,
     HeaderError: 400,
     InvalidCodeError: 400,
+    SlowRequestError: 408,
     TooLargeError: 413,
+    UrlTooLongError: 414,
+    MediaTypeError: 415,
+    HeadersTooLargeError: 431,
     RateLimitedError: 429,
     UnavailableError: 503,
 }
-_HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 415: "unsupported_media_type"}
+_HTTP_CODES = {400: "bad_request", 404: "not_found", 415: "unsupported_media_type"}
 
 # Connecting raises asyncpg's and the system's own errors, everything after it SQLAlchemy's.
 _DATABASE_ERRORS = (OSError, TimeoutError, sql.DBAPIError, sql.TimeoutError, asyncpg.PostgresError)
@@ -81,6 +91,11 @@ def answer_error(connection: HTTPConnection, error: Exception) -> Response:
             return _answer_app_error(connection, error)
         case RequestValidationError():
             return _answer_validation(connection, error)
+        case HTTPException(status_code=405):
+            detail = f"this path knows {', '.join(allowed := _methods(connection, error))} only"
+            return problem_response(
+                connection, 405, "method_not_allowed", detail, headers={"Allow": ", ".join(allowed)}
+            )
         case HTTPException():
             code = _HTTP_CODES.get(error.status_code, "http_error")
             return problem_response(connection, error.status_code, code, str(error.detail), headers=error.headers)
@@ -90,8 +105,18 @@ def answer_error(connection: HTTPConnection, error: Exception) -> Response:
     if any(isinstance(cause, asyncpg.UndefinedTableError) for cause in _causes(error)):
         logger.error("The database has no tables; run the migrations")
         return _answer_app_error(connection, UnavailableError("The database is not migrated yet."))
+    if is_refused_value(error):
+        logger.warning("PostgreSQL refused a value that no model refused", error=type(error).__name__)
+        return _answer_app_error(connection, InvalidError("a text or number of the request cannot be kept"))
     logger.opt(exception=error).error("Unforeseen error")
     return problem_response(connection, 500, "internal_error", "Something went wrong on our side.")
+
+
+def _methods(connection: HTTPConnection, error: HTTPException) -> list[str]:
+    """Every method of the path; the routing names those of one route only."""
+    app = connection.scope.get("app")
+    named = (error.headers or {}).get("Allow", "").split(", ")
+    return app.table.methods(connection.url.path) or named if isinstance(app, DescribedApp) else named
 
 
 def is_database_away(error: BaseException) -> bool:
@@ -145,7 +170,7 @@ def _answer_app_error(connection: HTTPConnection, error: AppError) -> Response:
         headers["Retry-After"] = str(math.ceil(error.retry_after.total_seconds()))
     if isinstance(error, UnauthorizedError):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, TooLargeError):
+    if isinstance(error, TooLargeError | SlowRequestError):
         headers["Connection"] = "close"
     return problem_response(connection, status, error.code, error.message, errors=_fields(error), headers=headers)
 

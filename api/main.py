@@ -12,36 +12,28 @@ from types import FrameType
 from typing import NoReturn
 
 import uvicorn
-from fastapi import FastAPI
 from loguru import logger
 from pydantic import ValidationError
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import health
 from api.config import ApiSettings
 from api.container import ApiContainer
+from api.docs import add_docs
 from api.exception_handlers import add_exception_handlers
+from api.http_protocol import bounded_protocol
+from api.layers import build_layers
 from api.lifespan import create_lifespan
-from api.middleware.auth import BearerTokenAuthMiddleware
-from api.middleware.body_limit import BodyLimitMiddleware
-from api.middleware.tracking import TrackingMiddleware
+from api.middleware.host import TrustedHostMiddleware
+from api.middleware.security_headers import SecurityHeadersMiddleware
+from api.openapi import DescribedApp
 from api.v1.router import create_router
 from common.config import settings_error_lines
 from common.errors import InvalidError
 from common.logger import configure_logging, shutdown_logging
 
 _WRONG_SETTING, _CANNOT_LISTEN, _FAILED = 2, 3, 1
-_EXPOSED_HEADERS = (
-    "ETag",
-    "Idempotency-Replayed",
-    "Link",
-    "Location",
-    "Preference-Applied",
-    "Retry-After",
-    "X-Request-ID",
-)
 
 
 def create_app(settings: ApiSettings, container: ApiContainer | None = None) -> ASGIApp:
@@ -51,42 +43,30 @@ def create_app(settings: ApiSettings, container: ApiContainer | None = None) -> 
     """
     container = container or ApiContainer(settings=settings)
     container.secret()  # the one thing that may fail before anything is opened
-    app = FastAPI(
+    app = DescribedApp(
         title="Letuin",
         version=version("letuin"),
         description="An AI job backend: submit work, get a job at once, receive every step of it.",
         lifespan=create_lifespan(container, settings),
-        middleware=_middleware(settings, container),
-        docs_url="/docs" if settings.docs_enabled else None,
-        redoc_url="/redoc" if settings.docs_enabled else None,
-        openapi_url="/openapi.json" if settings.docs_enabled else None,
+        middleware=build_layers(settings, container, lambda: app.table),
+        redirect_slashes=False,  # a redirect would name the host that the client claims
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
     )
     add_exception_handlers(app)
     app.include_router(health.router)
     app.include_router(create_router(container.catalog()))
-    whole: ASGIApp = container.realtime().wrap(app)
-    return whole
+    add_docs(app, settings.docs)
+    return _guard(container.realtime().wrap(app), settings)
 
 
-def _middleware(settings: ApiSettings, container: ApiContainer) -> list[Middleware]:
-    """Outermost first."""
-    writer = container.request_log_writer()
-    layers = [Middleware(TrackingMiddleware, record=writer.record if writer else None)]
-    if settings.cors_origins:
-        layers.append(
-            Middleware(
-                CORSMiddleware,
-                allow_origins=settings.cors_origins,
-                allow_methods=["*"],
-                allow_headers=["*"],
-                expose_headers=_EXPOSED_HEADERS,
-            )
-        )
-    if settings.is_production:
-        gate = Middleware(BearerTokenAuthMiddleware, authenticator=container.authenticator(), audit=container.audit())
-        layers.append(gate)
-    layers.append(Middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes))
-    return layers
+def _guard(app: ASGIApp, settings: ApiSettings) -> ASGIApp:
+    """What stands around Socket.IO too."""
+    guarded: ASGIApp = TrustedHostMiddleware(app, allowed=settings.allowed_hosts)
+    if settings.trusted_proxies:
+        guarded = ProxyHeadersMiddleware(guarded, list(settings.trusted_proxies))  # type: ignore[arg-type,assignment]
+    return SecurityHeadersMiddleware(guarded)
 
 
 def main() -> None:
@@ -112,7 +92,9 @@ def _serve(settings: ApiSettings) -> None:
     config = uvicorn.Config(
         app,
         log_config=None,
+        http=bounded_protocol(max_head_bytes=_largest_head(settings), head_timeout=settings.request_timeout),
         access_log=False,  # the tracking middleware logs requests
+        proxy_headers=False,  # uvicorn would believe every process of this machine
         server_header=False,
         lifespan="on",
         timeout_graceful_shutdown=int(settings.api_stop_timeout.total_seconds()),
@@ -125,6 +107,10 @@ def _serve(settings: ApiSettings) -> None:
         server.run(sockets=[listener])
     if not server.started:
         sys.exit(_FAILED)
+
+
+def _largest_head(settings: ApiSettings) -> int:
+    return settings.max_url_bytes + settings.max_header_bytes
 
 
 def _let_go(container: ApiContainer) -> None:

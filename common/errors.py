@@ -79,6 +79,30 @@ class TooLargeError(AppError):
     code = "too_large"
 
 
+class UrlTooLongError(AppError):
+    """The URL is over its limit; the message names the setting."""
+
+    code = "url_too_long"
+
+
+class HeadersTooLargeError(AppError):
+    """The headers are over a limit; the message names the setting."""
+
+    code = "headers_too_large"
+
+
+class MediaTypeError(AppError):
+    """The body is of a kind that is not read here."""
+
+    code = "unsupported_media_type"
+
+
+class SlowRequestError(AppError):
+    """The client sent its request too slowly."""
+
+    code = "request_timeout"
+
+
 class InvalidError(AppError):
     """A value that passed its type is still not acceptable; `path` says which."""
 

@@ -28,12 +28,15 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        announced = headers.get("content-length", "0")
-        if announced.isdigit() and int(announced) > self._max_bytes:
+        announced = headers.get("content-length", "")
+        if not announced.isdigit():
+            await self._count(scope, receive, send)
+            return
+        if int(announced) > self._max_bytes:
             if "expect" not in headers:  # such a client waits for our word before it sends anything
                 await self._throw_away(receive)
             raise self._error()
-        await self._count(scope, receive, send)
+        await self._app(scope, receive, send)  # the server reads no more than was announced
 
     async def _count(self, scope: Scope, receive: Receive, send: Send) -> None:
         size, is_over, has_started = 0, False, False
@@ -55,7 +58,11 @@ class BodyLimitMiddleware:
             has_started = True
             await send(message)
 
-        await self._app(scope, receive_counted, send_unless_over)
+        try:
+            await self._app(scope, receive_counted, send_unless_over)
+        except TooLargeError:
+            if not is_over:
+                raise
         if is_over and not has_started:
             await self._throw_away(receive)
             raise self._error()

@@ -92,7 +92,9 @@ async def test_body_over_the_limit_is_413(connect: Connect) -> None:
     async with connect(max_body_bytes=2000) as client:
         announced = await client.post("/api/v1/jobs", content=b"x" * 2001)
         sent: list[int] = []
-        chunked = await client.post("/api/v1/jobs", content=_pieces(1000, sent), headers={"Content-Type": "text/plain"})
+        chunked = await client.post(
+            "/api/v1/jobs", content=_pieces(1000, sent), headers={"Content-Type": "application/json"}
+        )
         fitting = await client.post("/api/v1/jobs", json={**ECHO, "payload": {"message": "x" * 1500}})
 
     for answer in (announced, chunked):
@@ -106,7 +108,7 @@ async def test_body_over_the_limit_is_413(connect: Connect) -> None:
 async def test_json_needs_its_content_type(client: httpx2.AsyncClient) -> None:
     body = b'{"kind": "system.echo", "payload": {"message": "x"}}'
     answer = await client.post("/api/v1/jobs", content=body, headers={"Content-Type": "text/plain"})
-    assert answer.status_code == 422
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from api.dependencies import CallerDep, JobServiceDep, RequestIdDep
+from api.preferences import name_async
 from api.v1.job.bulk_schema import RetryRequest
 from api.v1.job.dependencies import JobFilterDep, JobIdDep, WaitDep
 from api.v1.job.etag import etag_of, matches
@@ -75,6 +76,8 @@ def _create_submit(union: Any) -> Callable[..., Awaitable[SubmittedJob]]:
         is_over = has_ended(submitted.job) and (wait or not submitted.is_replayed)
         response.status_code = status.HTTP_200_OK if is_over else _ACCEPTED
         _describe(response, submitted.job, wait)
+        if not is_over:
+            name_async(request, response)
         return SubmittedJob.of_submitted(submitted)
 
     # What FastAPI validates and documents is the annotation; type checkers see what all kinds share.
