@@ -1,6 +1,5 @@
 """Queues and workers over HTTP, as operators see and steer them."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -17,12 +16,12 @@ OPS = "/api/v1/ops"
 
 
 @pytest.fixture
-async def worker(container: CommonContainer) -> AsyncIterator[str]:
+async def worker(container: CommonContainer) -> str:
     """A worker that has registered and holds nothing."""
     incarnation = Incarnation(new_id(), "host-a", "boot-1", 4711, ("default", "extra"), 20)
     async with container.engine().begin() as db:
         await WorkerRepository().register(db, incarnation, timedelta(seconds=60))
-    yield str(incarnation.id)
+    return str(incarnation.id)
 
 
 async def find(client: httpx2.AsyncClient, name: str) -> dict[str, Any]:
