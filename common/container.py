@@ -50,5 +50,5 @@ class CommonContainer(containers.DeclarativeContainer):
         Submission, sessions, jobs, batches, providers.Singleton(IdempotencyRepository), placement, settings
     )
     depth = providers.Singleton(DepthGate, sessions, providers.Singleton(DepthRepository), settings)
-    queue = providers.Singleton(JobQueue, sessions, jobs, submission, depth, announcer, settings)
+    queue = providers.Singleton(JobQueue, sessions, direct, jobs, submission, depth, announcer, settings)
     bulk = providers.Singleton(BulkQueue, sessions, providers.Singleton(BulkRepository), announcer, settings)

@@ -10,7 +10,6 @@ from redis import RedisError
 
 from common.database.model import Job
 from common.events import EventLog, EventType, NewEvent
-from common.queue.group_commit import GroupCommit
 from common.queue.hints import Hint, HintQueue
 from common.redis import RedisKeys, run_scripts
 
@@ -27,14 +26,23 @@ class Announcer:
         self._events = events
         self._redis = redis
         self._keys = keys
-        self._announcements = GroupCommit(self._announce, max_size=_BATCH)
+        self._under_way: set[asyncio.Task[None]] = set()
 
-    async def announce(self, job: Job) -> None:
-        """Say that a job is queued, and let a worker look at it if it may start."""
-        await self._announcements.submit(job)
+    def announce(self, jobs: Sequence[Job]) -> asyncio.Task[None]:
+        """Begin to say that jobs are queued, and to let workers look at those that may start.
+
+        It goes on by itself and soon ends, whatever Redis does; shield it where it is awaited.
+        """
+        announcement = asyncio.Task(
+            self.announce_many(jobs), loop=asyncio.get_running_loop(), name="announcement", eager_start=True
+        )
+        if not announcement.done():
+            self._under_way.add(announcement)
+            announcement.add_done_callback(self._under_way.discard)
+        return announcement
 
     async def announce_many(self, jobs: Sequence[Job]) -> None:
-        """As `announce`, in few round trips."""
+        """Say that jobs are queued, in few round trips; return when it is done, or Redis too slow for it."""
         for start in range(0, len(jobs), _BATCH):
             await self._announce(jobs[start : start + _BATCH])
 
@@ -68,7 +76,7 @@ class Announcer:
         else:
             await self._append([_event(job, EventType.CANCELLING, {}) for job in jobs])
 
-    async def _announce(self, jobs: Sequence[Job]) -> Sequence[None]:
+    async def _announce(self, jobs: Sequence[Job]) -> None:
         hints = [_hint(job) for job in jobs if job.pending_after == 0]
         queued = [_event(job, EventType.QUEUED, {"kind": job.kind, "run_at": job.run_at}) for job in jobs]
         calls = [self._events.appending(queued)] + ([self._hints.enqueuing(hints)] if hints else [])
@@ -77,9 +85,10 @@ class Announcer:
                 await run_scripts(self._redis, *calls)
         except (RedisError, OSError, TimeoutError) as error:
             logger.warning("Redis is away; jobs wait for the dispatcher: {}", type(error).__name__)
-        return [None] * len(jobs)
 
     async def _append(self, events: Sequence[NewEvent]) -> None:
+        if self._under_way:
+            await asyncio.wait(self._under_way)  # no job is said to be queued after its end
         try:
             async with asyncio.timeout(_LIMIT):
                 await self._events.append(events)

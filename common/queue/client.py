@@ -1,5 +1,6 @@
 """Submitting and steering jobs: the row first, then a hint to Redis after the commit."""
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 
 from common.config import CommonSettings
+from common.database.direct import DirectPool
 from common.database.model import Job
 from common.database.outage import is_refused_value
 from common.database.session import Sessions
@@ -42,6 +44,7 @@ __all__ = [
     "UniqueMode",
 ]
 
+_GATHER = 16
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # PostgreSQL keeps every character of JSON but this one
 
 
@@ -62,11 +65,15 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The answer to a submit. The job may be one that was there: for the same unique key, or the same request."""
+    """The answer to a submit. The job may be one that was there: for the same unique key, or the same request.
+
+    `announcement` is done when workers were told of the job; nobody needs to wait for that, it goes on by itself.
+    """
 
     job: Job
     is_deduplicated: bool = False
     is_replayed: bool = False
+    announcement: asyncio.Future[None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,7 @@ class JobQueue:
     def __init__(
         self,
         sessions: Sessions,
+        direct: DirectPool,
         jobs: JobRepository,
         submission: Submission,
         depth: DepthGate,
@@ -91,12 +99,13 @@ class JobQueue:
         settings: CommonSettings,
     ) -> None:
         self._sessions = sessions
+        self._direct = direct
         self._jobs = jobs
         self._submission = submission
         self._depth = depth
         self._announcer = announcer
         self._settings = settings
-        self._inserts = GroupCommit(self._insert)
+        self._inserts = GroupCommit(self._insert, gather=_GATHER)
 
     async def submit[P: BaseModel, R: BaseModel](
         self, kind: JobKind[P, R], payload: P, *, owner: Owner, options: SubmitOptions | None = None
@@ -107,7 +116,10 @@ class JobQueue:
         a dependency does not exist, `UnavailableError` or `RateLimitedError` when too many jobs wait. Redis being away
         is no error.
         """
-        return (await self.accept(kind, payload, owner=owner, options=options)).job
+        submitted = await self.accept(kind, payload, owner=owner, options=options)
+        if submitted.announcement is not None:
+            await asyncio.shield(submitted.announcement)
+        return submitted.job
 
     async def accept[P: BaseModel, R: BaseModel](
         self,
@@ -127,9 +139,7 @@ class JobQueue:
         new = self._new_job(kind, payload, owner, options)
         await self._depth.admit(owner, {kind.queue: 1})
         if key is None and is_plain(options):
-            job = await self._insert_plain(new)
-            await self._announcer.announce(job)
-            return Submitted(job)
+            return await self._insert_plain(new)
         outcome = await self._submission.submit(new, options, key)
         if isinstance(outcome, Replayed):
             return Submitted(outcome.job, is_replayed=True)
@@ -188,7 +198,7 @@ class JobQueue:
                 job = await self._jobs.get(db, job_id, owner)
         if not requeued:
             raise ConflictError(f"job {job_id} is {job.status}; only failed, cancelled or expired jobs can be retried")
-        await self._announcer.announce(job)
+        await self._announcer.announce_many([job])
         return job
 
     def _new_item(self, item: SubmitItem, owner: Owner) -> NewItem | AppError:
@@ -227,13 +237,14 @@ class JobQueue:
             raise TooLargeError(f"the payload has {size} bytes; MAX_PAYLOAD_BYTES allows {limit}")
         return payload_json
 
-    async def _insert_plain(self, new: NewJob) -> Job:
+    async def _insert_plain(self, new: NewJob) -> Submitted:
         with _refusing_values():
             return await self._inserts.submit(new)
 
-    async def _insert(self, jobs: Sequence[NewJob]) -> list[Job]:
-        async with self._sessions.begin() as db:
-            return await self._jobs.insert(db, jobs)
+    async def _insert(self, jobs: Sequence[NewJob]) -> list[Submitted]:
+        inserted = await self._jobs.insert(self._direct, jobs)
+        announcement = self._announcer.announce(inserted)
+        return [Submitted(job, announcement=announcement) for job in inserted]
 
     async def _announce_placed(self, placed: Sequence[Placed]) -> None:
         """Say what is new or changed, and let workers look at rows that were locked meanwhile."""

@@ -1,96 +1,19 @@
 """Queries about jobs from the owner's side: insert, read, list, cancel. Every query names the tenant and owner."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
 
-from pydantic_core import from_json, to_json
 from sqlalchemy import Text, TextClause, Uuid, select
-from sqlalchemy.orm import class_mapper, defer
+from sqlalchemy.orm import defer
 from sqlalchemy.orm.attributes import set_committed_value
 
 from common.database.model import Attempt, Job, JobResult
 from common.errors import GoneError, NotFoundError
-from common.queue.status import JobStatus
 from common.repository.job_filter import JobFilter, conditions
-from common.repository.sql import INTERVALS, INTS, TEXTS, TIMES, UUIDS, Executor, execute, statement
+from common.repository.new_job import NewJob, Owner, insert_jobs
+from common.repository.sql import AnyExecutor, Executor, execute, statement
 
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Who a job belongs to."""
-
-    tenant_id: UUID
-    user_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A job that is about to be inserted. `payload_json` is the validated payload."""
-
-    id: UUID
-    owner: Owner
-    kind: str
-    queue: str
-    payload_json: str
-    max_attempts: int
-    timeout: timedelta
-    priority: int = 0
-    run_at: datetime | None = None
-    delay: timedelta = timedelta(0)
-    expires_in: timedelta | None = None
-    request_id: str | None = None
-    tags: tuple[str, ...] = ()
-    metadata: dict[str, Any] | None = None
-    limits: Mapping[str, int] = field(default_factory=dict)
-    batch_id: UUID | None = None
-    custom_id: str | None = None
-    pending_after: int = 0
-
-
-# The submitter publishes a hint itself, so the dispatcher's first look comes later.
-_INSERT = statement(
-    """
-    INSERT INTO jobs (id, tenant_id, owner_id, kind, queue, payload, max_attempts, timeout, priority,
-                      run_at, rank_at, expires_at, dispatch_no, next_dispatch_at, request_id, tags, metadata,
-                      limit_keys, limit_values, batch_id, custom_id, pending_after)
-    SELECT v.id, v.tenant_id, v.owner_id, v.kind, v.queue, v.payload::jsonb, v.max_attempts, v.timeout, v.priority,
-           due.run_at, due.run_at - v.priority * interval '1 minute', now() + v.expires_in, 1,
-           due.run_at + interval '10 seconds', v.request_id,
-           ARRAY(SELECT jsonb_array_elements_text(v.tags::jsonb)), v.metadata::jsonb,
-           CASE WHEN v.limits IS NOT NULL THEN ARRAY(SELECT key FROM jsonb_each_text(v.limits::jsonb)) END,
-           CASE WHEN v.limits IS NOT NULL THEN ARRAY(SELECT value::int FROM jsonb_each_text(v.limits::jsonb)) END,
-           v.batch_id, v.custom_id, v.pending_after
-    FROM unnest(:ids, :tenants, :owners, :kinds, :queues, :payloads, :max_attempts, :timeouts, :priorities,
-                :run_ats, :delays, :expires_ins, :request_ids, :tags, :metadata, :limits,
-                :batch_ids, :custom_ids, :pending_afters)
-         AS v(id, tenant_id, owner_id, kind, queue, payload, max_attempts, timeout, priority,
-              run_at, delay, expires_in, request_id, tags, metadata, limits, batch_id, custom_id, pending_after)
-    CROSS JOIN LATERAL (SELECT greatest(coalesce(v.run_at, now() + v.delay), now()) AS run_at) AS due
-    RETURNING id, run_at, rank_at, expires_at, next_dispatch_at, created_at, updated_at
-    """,
-    ids=UUIDS,
-    tenants=UUIDS,
-    owners=UUIDS,
-    kinds=TEXTS,
-    queues=TEXTS,
-    payloads=TEXTS,
-    max_attempts=INTS,
-    timeouts=INTERVALS,
-    priorities=INTS,
-    run_ats=TIMES,
-    delays=INTERVALS,
-    expires_ins=INTERVALS,
-    request_ids=TEXTS,
-    tags=TEXTS,
-    metadata=TEXTS,
-    limits=TEXTS,
-    batch_ids=UUIDS,
-    custom_ids=TEXTS,
-    pending_afters=INTS,
-)
+__all__ = ["JobRepository", "NewJob", "Owner"]
 
 _LOCK = statement(
     "SELECT FROM jobs WHERE id = :id AND tenant_id = :tenant AND owner_id = :owner FOR NO KEY UPDATE",
@@ -150,11 +73,9 @@ _WAS_PURGED = statement(
 class JobRepository:
     """The owner's view of jobs."""
 
-    async def insert(self, db: Executor, jobs: Sequence[NewJob]) -> list[Job]:
+    async def insert(self, db: AnyExecutor, jobs: Sequence[NewJob]) -> list[Job]:
         """Insert `jobs` in one statement and return their rows, in order."""
-        result = await execute(db, _INSERT, _columns(jobs))
-        stamps = {row["id"]: row for row in result.mappings()}
-        return [_row(job, stamps[job.id]) for job in jobs]
+        return await insert_jobs(db, jobs)
 
     async def find(
         self, db: Executor, job_id: UUID, owner: Owner, *, with_payload: bool = True, refresh: bool = False
@@ -225,57 +146,3 @@ class JobRepository:
 
 def _of(job_id: UUID, owner: Owner) -> dict[str, UUID]:
     return {"id": job_id, "tenant": owner.tenant_id, "owner": owner.user_id}
-
-
-def _columns(jobs: Sequence[NewJob]) -> dict[str, list[Any]]:
-    return {
-        "ids": [j.id for j in jobs],
-        "tenants": [j.owner.tenant_id for j in jobs],
-        "owners": [j.owner.user_id for j in jobs],
-        "kinds": [j.kind for j in jobs],
-        "queues": [j.queue for j in jobs],
-        "payloads": [j.payload_json for j in jobs],
-        "max_attempts": [j.max_attempts for j in jobs],
-        "timeouts": [j.timeout for j in jobs],
-        "priorities": [j.priority for j in jobs],
-        "run_ats": [j.run_at for j in jobs],
-        "delays": [j.delay for j in jobs],
-        "expires_ins": [j.expires_in for j in jobs],
-        "request_ids": [j.request_id for j in jobs],
-        "tags": [to_json(j.tags).decode() for j in jobs],
-        "batch_ids": [j.batch_id for j in jobs],
-        "custom_ids": [j.custom_id for j in jobs],
-        "pending_afters": [j.pending_after for j in jobs],
-        "limits": [to_json(j.limits).decode() if j.limits else None for j in jobs],
-        "metadata": [None if j.metadata is None else to_json(j.metadata).decode() for j in jobs],
-    }
-
-
-def _row(job: NewJob, stamps: Any) -> Job:
-    """The row as it was inserted. Filled like a loaded one: the constructor would record thirty changes a job."""
-    row = class_mapper(Job).class_manager.new_instance()
-    row.__dict__.update(
-        tenant_id=job.owner.tenant_id,
-        owner_id=job.owner.user_id,
-        kind=job.kind,
-        queue=job.queue,
-        status=JobStatus.QUEUED,
-        payload=from_json(job.payload_json),
-        priority=job.priority,
-        attempt=0,
-        failures=0,
-        crashes=0,
-        max_attempts=job.max_attempts,
-        timeout=job.timeout,
-        dispatch_no=1,
-        request_id=job.request_id,
-        tags=list(job.tags),
-        annotations=job.metadata,
-        batch_id=job.batch_id,
-        custom_id=job.custom_id,
-        pending_after=job.pending_after,
-        has_dependants=False,
-        is_result_apart=False,
-        **stamps,
-    )
-    return row

@@ -204,6 +204,7 @@ async def arena(folder: Path, *, redis_url: str | None = None) -> AsyncIterator[
             yield Arena(stack, container, fleet, Owner(new_id(), new_id()))
         await container.redis().aclose()
         await container.listener_redis().aclose()
+        await container.direct().close()
         await container.engine().dispose()
 
 

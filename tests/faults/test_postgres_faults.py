@@ -142,4 +142,5 @@ async def test_a_submission_while_postgres_is_away_is_refused_and_leaves_no_row(
         with pytest.raises((SQLAlchemyError, OSError)):
             await container.queue().submit(system_echo, HELLO, owner=servers.owner)
         assert await servers.count("true") == 0
+        await container.direct().close()
         await container.engine().dispose()

@@ -144,6 +144,7 @@ async def test_two_reconcilers_at_once_move_each_job_once(arena: Arena) -> None:
         for container in containers:
             await container.event_writer().drain(5)
             await container.redis().aclose()
+            await container.direct().close()
             await container.engine().dispose()
     assert await arena.count("status = 'expired'") == 100
     assert await arena.count("status = 'queued' AND crashes = 1") == 100

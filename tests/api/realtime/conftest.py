@@ -137,6 +137,7 @@ async def _open(settings: ApiSettings) -> AsyncIterator[ApiContainer]:
     yield container
     await container.redis().aclose()
     await container.listener_redis().aclose()
+    await container.direct().close()
     await container.engine().dispose()
 
 

@@ -54,6 +54,7 @@ class Letuin(Peer):
         self._database = await asyncpg.connect(self.servers.database_url)
         self._stack.push_async_callback(self._database.close)
         self._stack.push_async_callback(self._container.engine().dispose)
+        self._stack.push_async_callback(self._container.direct().close)
         self._stack.push_async_callback(self._container.redis().aclose)
         # As where a worker has run before: an empty Redis would be taken for one that lost its memory.
         await self._container.redis().set(self._container.keys().broker_epoch, "benchmark", nx=True)
