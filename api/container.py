@@ -29,6 +29,7 @@ from api.v1.job.service import JobService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
+from api.v1.schedule.service import ScheduleService
 from api.v1.tenant.service import TenantService
 from api.v1.user.service import UserService
 from api.waiter import JobWaiter
@@ -143,6 +144,16 @@ class ApiContainer(CommonContainer):
         CommonContainer.jobs,
         CommonContainer.announcer,
         cursors,
+    )
+    schedule_service = providers.Singleton(
+        ScheduleService,
+        CommonContainer.sessions,
+        CommonContainer.schedules,
+        CommonContainer.firings,
+        CommonContainer.catalog,
+        CommonContainer.announcer,
+        cursors,
+        CommonContainer.settings,
     )
     log_service = providers.Singleton(LogService, request_logs)
     ops_service = providers.Singleton(

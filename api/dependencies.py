@@ -16,6 +16,7 @@ from api.v1.job.service import JobService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
+from api.v1.schedule.service import ScheduleService
 from api.v1.tenant.service import TenantService
 from api.v1.user.service import UserService
 
@@ -37,6 +38,7 @@ BatchServiceDep = Annotated[BatchService, from_state("batches")]
 JobServiceDep = Annotated[JobService, from_state("jobs")]
 LogServiceDep = Annotated[LogService, from_state("logs")]
 MailServiceDep = Annotated[MailService, from_state("mails")]
+ScheduleServiceDep = Annotated[ScheduleService, from_state("schedules")]
 OpsServiceDep = Annotated[OpsService, from_state("ops")]
 AuditServiceDep = Annotated[AuditService, from_state("audit_events")]
 ApiKeyServiceDep = Annotated[ApiKeyService, from_state("api_keys")]

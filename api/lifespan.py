@@ -23,6 +23,7 @@ from api.v1.job.service import JobService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
+from api.v1.schedule.service import ScheduleService
 from api.v1.tenant.service import TenantService
 from api.v1.user.service import UserService
 from common.repository.user import LOCAL_USER, SERVICE_USER
@@ -49,6 +50,7 @@ class ApiState(TypedDict):
     logs: LogService
     event_streams: EventStreams
     mails: MailService
+    schedules: ScheduleService
     ops: OpsService
     audit: AuditLog
     audit_events: AuditService
@@ -90,6 +92,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 logs=container.log_service(),
                 event_streams=container.event_streams(),
                 mails=container.mail_service(),
+                schedules=container.schedule_service(),
                 ops=container.ops_service(),
                 audit=container.audit(),
                 audit_events=container.audit_service(),

@@ -99,6 +99,9 @@ class CommonSettings(BaseSettings):
     purged_id_retention: Duration = Field(timedelta(days=7), ge=timedelta(0))
     event_log_max_events: int = Field(10_000, ge=10)
     event_log_retention: Duration = timedelta(hours=1)
+    schedule_min_interval: Duration = Field(timedelta(seconds=60), ge=timedelta(seconds=1))
+    max_schedules_per_owner: int = Field(100, ge=0)
+    max_backfill: int = Field(1000, ge=1, le=10_000)
     lease_duration: Duration = timedelta(seconds=15)
     heartbeat_interval: Duration = timedelta(seconds=5)
 

@@ -12,6 +12,7 @@ from common.queue.bulk import BulkQueue
 from common.queue.catalog import Catalog
 from common.queue.client import JobQueue
 from common.queue.depth import DepthGate
+from common.queue.firings import FiringWriter
 from common.queue.hints import HintQueue
 from common.queue.placement import Placement
 from common.queue.submission import Submission
@@ -22,6 +23,8 @@ from common.repository.dependency import DependencyRepository
 from common.repository.depth import DepthRepository
 from common.repository.idempotency import IdempotencyRepository
 from common.repository.job import JobRepository
+from common.repository.notice import NoticeRepository
+from common.repository.schedule import ScheduleRepository
 from common.repository.unique import UniqueRepository
 
 
@@ -45,10 +48,13 @@ class CommonContainer(containers.DeclarativeContainer):
     batches = providers.Singleton(BatchRepository)
     job_dependencies = providers.Singleton(DependencyRepository)
     announcer = providers.Singleton(Announcer, hints, events, redis, keys)
-    placement = providers.Singleton(Placement, jobs, providers.Singleton(UniqueRepository), job_dependencies)
+    notices = providers.Singleton(NoticeRepository)
+    placement = providers.Singleton(Placement, jobs, providers.Singleton(UniqueRepository), job_dependencies, notices)
     submission = providers.Singleton(
         Submission, sessions, jobs, batches, providers.Singleton(IdempotencyRepository), placement, settings
     )
     depth = providers.Singleton(DepthGate, sessions, providers.Singleton(DepthRepository), settings)
-    queue = providers.Singleton(JobQueue, sessions, direct, jobs, submission, depth, announcer, settings)
+    queue = providers.Singleton(JobQueue, sessions, jobs, submission, depth, announcer, settings)
+    schedules = providers.Singleton(ScheduleRepository)
+    firings = providers.Singleton(FiringWriter, catalog, queue, jobs, schedules, notices)
     bulk = providers.Singleton(BulkQueue, sessions, providers.Singleton(BulkRepository), announcer, settings)

@@ -63,6 +63,10 @@ class WorkerSettings(CommonSettings):
     llm_idle_timeout: Duration = Field(timedelta(seconds=30), gt=timedelta(0))
     llm_max_answer_bytes: int = Field(512 * 1024, ge=1024)
 
+    schedule_grace: Duration = Field(timedelta(seconds=60), gt=timedelta(0))
+    schedule_unknown_kind_grace: Duration = Field(timedelta(minutes=5), ge=timedelta(0))
+    firing_retention: Duration = Field(timedelta(days=30), gt=timedelta(0))
+
     smtp_security: SmtpSecurity = SmtpSecurity.AUTO
     smtp_ca_file: OptionalPath = None
     smtp_connections: int = Field(2, ge=1, le=100)

@@ -3,6 +3,7 @@
 from dependency_injector import providers
 
 from common.container import CommonContainer
+from common.queue.notices import Notices
 from common.repository.attempt import AttemptRepository
 from common.repository.limit import LimitRepository
 from common.repository.mail import MailRepository
@@ -19,7 +20,9 @@ from worker.ports import WorkerPorts
 from worker.purger import Purger
 from worker.reconciler import Reconciler
 from worker.runner import Runner
+from worker.scheduler import Scheduler
 from worker.signals import SignalListener
+from worker.system_schedules import SystemSchedules
 
 
 class WorkerContainer(CommonContainer):
@@ -31,11 +34,12 @@ class WorkerContainer(CommonContainer):
     workers = providers.Singleton(WorkerRepository)
     limits = providers.Singleton(LimitRepository)
     upkeep = providers.Singleton(UpkeepRepository)
+    mails = providers.Singleton(MailRepository)
     mailer = providers.Singleton(
         SmtpMailer,
         CommonContainer.settings,
         CommonContainer.sessions,
-        providers.Singleton(MailRepository),
+        mails,
         CommonContainer.jobs,
     )
     ports = providers.Singleton(WorkerPorts, CommonContainer.settings, mailer)
@@ -51,6 +55,8 @@ class WorkerContainer(CommonContainer):
         Purger,
         CommonContainer.sessions,
         providers.Singleton(RetentionRepository),
+        mails,
+        CommonContainer.schedules,
         CommonContainer.catalog,
         CommonContainer.settings,
     )
@@ -107,6 +113,34 @@ class WorkerContainer(CommonContainer):
         purger,
         max_crashes=CommonContainer.settings.provided.max_crashes,
         lease=CommonContainer.settings.provided.lease_duration,
+    )
+    system_schedules = providers.Singleton(
+        SystemSchedules, CommonContainer.sessions, CommonContainer.schedules, CommonContainer.catalog
+    )
+    owner_notices = providers.Singleton(
+        Notices, CommonContainer.queue, providers.Singleton(UserRepository), CommonContainer.settings
+    )
+    notifier = providers.Singleton(
+        Notifier,
+        CommonContainer.sessions,
+        CommonContainer.notices,
+        owner_notices,
+        CommonContainer.jobs,
+        CommonContainer.announcer,
+    )
+    scheduler = providers.Singleton(
+        Scheduler,
+        CommonContainer.sessions,
+        CommonContainer.schedules,
+        CommonContainer.firings,
+        CommonContainer.jobs,
+        CommonContainer.announcer,
+        owner_notices,
+        system_schedules,
+        notifier,
+        CommonContainer.lock,
+        grace=CommonContainer.settings.provided.schedule_grace,
+        unknown_kind_grace=CommonContainer.settings.provided.schedule_unknown_kind_grace,
     )
     signals = providers.Singleton(
         SignalListener,

@@ -44,6 +44,7 @@ async def lifespan(settings: WorkerSettings) -> AsyncIterator[Engine]:
         loops = {
             "signals": container.signals().run(lambda: keeper.worker_id),
             "reconciler": container.reconciler().run(keeper),
+            "scheduler": container.scheduler().run(keeper),
             "lease": engine.watch_lease(),
             "progress": engine.write_progress(),
         }

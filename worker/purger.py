@@ -8,7 +8,9 @@ from loguru import logger
 
 from common.database.session import Sessions
 from common.queue.catalog import Catalog
+from common.repository.mail import MailRepository
 from common.repository.retention import RetentionRepository
+from common.repository.schedule import ScheduleRepository
 from worker.config import WorkerSettings
 
 _BATCH = 1000
@@ -19,12 +21,22 @@ class Purger:
     """One bounded round at a time; a round that was full is followed by the next without a pause."""
 
     def __init__(
-        self, sessions: Sessions, retention: RetentionRepository, catalog: Catalog, settings: WorkerSettings
+        self,
+        sessions: Sessions,
+        retention: RetentionRepository,
+        mails: MailRepository,
+        schedules: ScheduleRepository,
+        catalog: Catalog,
+        settings: WorkerSettings,
     ) -> None:
         self._sessions = sessions
         self._retention = retention
+        self._mails = mails
+        self._schedules = schedules
         self._retentions: Mapping[str, timedelta] = {kind.name: kind.retention for kind in catalog.values()}
         self._keep_ids = settings.purged_id_retention
+        self._keep_mails = settings.mail_retention
+        self._keep_firings = settings.firing_retention
         self._interval = settings.purge_interval.total_seconds()
         self._next_round = 0.0
 
@@ -43,6 +55,8 @@ class Purger:
                 await self._retention.purge_slots(db, limit=_BATCH),
                 await self._retention.purge_batches(db, longest, limit=_BATCH),
                 await self._retention.forget_purged(db, self._keep_ids, limit=_BATCH),
+                await self._mails.purge(db, self._keep_mails, limit=_BATCH),
+                await self._schedules.purge_firings(db, self._keep_firings, limit=_BATCH),
             ]
         if purged:
             logger.info("Jobs were purged: count={}", purged)

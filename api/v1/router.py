@@ -13,6 +13,7 @@ from api.v1.job.router import create_router as create_job_router
 from api.v1.log.router import router as log_router
 from api.v1.mail.router import router as mail_router
 from api.v1.ops.router import router as ops_router
+from api.v1.schedule.router import router as schedule_router
 from api.v1.tenant.router import router as tenant_router
 from api.v1.user.router import router as user_router
 from common.queue.catalog import Catalog
@@ -33,6 +34,7 @@ def create_router(catalog: Catalog) -> APIRouter:
     router.include_router(event_router)
     router.include_router(log_router)
     router.include_router(mail_router)
+    router.include_router(schedule_router)
     router.include_router(ops_router)
     router.include_router(audit_router)
     return router

@@ -201,6 +201,15 @@ class JobQueue:
         await self._announcer.announce_many([job])
         return job
 
+    def prepare[P: BaseModel, R: BaseModel](
+        self, kind: JobKind[P, R], payload: P, *, owner: Owner, options: SubmitOptions | None = None
+    ) -> NewJob:
+        """The job that a submit would write, for those who write it in a transaction of their own.
+
+        Raises `TooLargeError` or `InvalidError`.
+        """
+        return self._new_job(kind, payload, owner, options or SubmitOptions())
+
     def _new_item(self, item: SubmitItem, owner: Owner) -> NewItem | AppError:
         try:
             return self._new_job(item.kind, item.payload, owner, item.options), item.options

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict
 
 from common.queue.context import JobContext
+from common.schedule.declared import KindSchedule
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$")
 _MAX_TIMEOUT = timedelta(days=1)
@@ -58,6 +59,7 @@ class JobKind[P: BaseModel, R: BaseModel]:
     retention: timedelta
     max_running: int | None
     internal: bool
+    schedule: KindSchedule | None
     description: str
 
     async def __call__(self, ctx: JobContext, payload: P) -> R:
@@ -76,12 +78,13 @@ def job[P: BaseModel, R: BaseModel](
     retention: timedelta = timedelta(days=30),
     max_running: int | None = None,
     internal: bool = False,
+    schedule: KindSchedule | None = None,
 ) -> Callable[[Callable[[JobContext, P], Awaitable[R]]], JobKind[P, R]]:
     """Declare a job kind.
 
     `name` is permanent and reads `noun.verb`; `timeout` ends an attempt; `retention` is how long a finished job is
     kept; `max_running` bounds how many run at a time over all workers; `internal` kinds cannot be submitted over
-    HTTP. Payload and result types come from the annotations.
+    HTTP; with `schedule` the system submits one by itself. Payload and result types come from the annotations.
     Raises `TypeError` or `ValueError` at import when the declaration is not usable.
     """
     if not _NAME.match(name):
@@ -91,6 +94,8 @@ def job[P: BaseModel, R: BaseModel](
 
     def declare(handler: Callable[[JobContext, P], Awaitable[R]]) -> JobKind[P, R]:
         payload, result = _types_of(name, handler)
+        if schedule is not None:
+            payload.model_validate(dict(schedule.payload))
         return JobKind(
             name=name,
             payload=payload,
@@ -102,6 +107,7 @@ def job[P: BaseModel, R: BaseModel](
             retention=retention,
             max_running=max_running,
             internal=internal,
+            schedule=schedule,
             description=inspect.getdoc(handler) or "",
         )
 

@@ -48,13 +48,22 @@ class OnFailure(StrEnum):
     CANCEL = "cancel"
 
 
+class Notify(StrEnum):
+    """About which end of a job its owner gets a mail."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    BOTH = "both"
+
+
 @dataclass(frozen=True, slots=True)
 class SubmitOptions:
     """What may differ from one job of a kind to the next; None means the kind's own value.
 
     `priority` is a head start in minutes (-100 to 100); `run_at` or `delay` says when to start; a job not started
     within `expires_in` ends as expired. It starts after the jobs in `after` have ended; `on_failure` says what
-    happens when one of them did not succeed. `custom_id` is the submitter's own name for the job.
+    happens when one of them did not succeed. `custom_id` is the submitter's own name for the job. `notify` says about
+    which end its owner gets a mail.
     """
 
     priority: int = 0
@@ -71,3 +80,4 @@ class SubmitOptions:
     unique: Unique | None = None
     after: tuple[UUID, ...] = ()
     on_failure: OnFailure = OnFailure.FAIL
+    notify: Notify | None = None

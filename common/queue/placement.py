@@ -14,6 +14,7 @@ from common.queue.options import OnFailure, SubmitOptions, Unique, UniqueMode
 from common.queue.status import JobStatus
 from common.repository.dependency import DependencyRepository, Parent
 from common.repository.job import JobRepository, NewJob
+from common.repository.notice import NoticeRepository
 from common.repository.sql import Executor
 from common.repository.unique import Slot, SlotName, UniqueRepository
 
@@ -35,10 +36,17 @@ class Placed:
 class Placement:
     """Puts jobs with a unique key or dependencies in. Every method works inside the caller's transaction."""
 
-    def __init__(self, jobs: JobRepository, unique: UniqueRepository, dependencies: DependencyRepository) -> None:
+    def __init__(
+        self,
+        jobs: JobRepository,
+        unique: UniqueRepository,
+        dependencies: DependencyRepository,
+        notices: NoticeRepository,
+    ) -> None:
         self._jobs = jobs
         self._unique = unique
         self._dependencies = dependencies
+        self._notices = notices
 
     async def place(self, db: Executor, new: NewJob, options: SubmitOptions) -> Placed:
         """Insert the job, or answer with the one that stands for it. Raises `InvalidError` for a wrong dependency."""
@@ -53,7 +61,10 @@ class Placement:
                 await self._unique.give(db, name, new.id, behind_id=behind)
             if options.unique.mode is UniqueMode.DEBOUNCE and options.unique.period is not None:
                 new = replace(new, delay=options.unique.period)
-        return await self._insert(db, new, options, behind)
+        placed = await self._insert(db, new, options, behind)
+        if options.notify is not None:
+            await self._notices.add(db, [(placed.job.id, options.notify)])
+        return placed
 
     async def _lock(self, db: Executor, name: SlotName, new: NewJob, unique: Unique) -> Slot:
         keep = max(unique.period or _KEEP_SLOT, _KEEP_SLOT)

@@ -6,6 +6,7 @@ from common.database.model.audit import AuditEvent
 from common.database.model.base import Base
 from common.database.model.job import Attempt, Job
 from common.database.model.mail import JobNotice, Mail, MailStatus
+from common.database.model.schedule import CatchUp, Firing, FiringOutcome, Overlap, Schedule, ScheduleStatus
 from common.database.model.submission import Batch, IdempotencyKey, JobDependency, JobResult, PurgedJob, UniqueSlot
 from common.database.model.user import Role, Tenant, User
 from common.database.model.worker import Queue, Worker
@@ -17,8 +18,11 @@ __all__ = [
     "AuditEvent",
     "Base",
     "Batch",
+    "CatchUp",
     "CodePurpose",
     "EmailCode",
+    "Firing",
+    "FiringOutcome",
     "IdempotencyKey",
     "Job",
     "JobDependency",
@@ -27,10 +31,13 @@ __all__ = [
     "LoginSession",
     "Mail",
     "MailStatus",
+    "Overlap",
     "PurgedJob",
     "Queue",
     "RefreshToken",
     "Role",
+    "Schedule",
+    "ScheduleStatus",
     "Tenant",
     "UniqueSlot",
     "User",

@@ -1,0 +1,1 @@
+"""When schedules fire and what they submit; nothing here knows a database."""
