@@ -54,7 +54,7 @@ class CommonContainer(containers.DeclarativeContainer):
         Submission, sessions, jobs, batches, providers.Singleton(IdempotencyRepository), placement, settings
     )
     depth = providers.Singleton(DepthGate, sessions, providers.Singleton(DepthRepository), settings)
-    queue = providers.Singleton(JobQueue, sessions, jobs, submission, depth, announcer, settings)
+    queue = providers.Singleton(JobQueue, sessions, direct, jobs, submission, depth, announcer, settings)
     schedules = providers.Singleton(ScheduleRepository)
     firings = providers.Singleton(FiringWriter, catalog, queue, jobs, schedules, notices)
     bulk = providers.Singleton(BulkQueue, sessions, providers.Singleton(BulkRepository), announcer, settings)
