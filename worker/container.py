@@ -9,6 +9,7 @@ from common.repository.limit import LimitRepository
 from common.repository.mail import MailRepository
 from common.repository.retention import RetentionRepository
 from common.repository.upkeep import UpkeepRepository
+from common.repository.user import UserRepository
 from common.repository.worker import WorkerRepository
 from worker.claimer import Claimer
 from worker.dependants import Dependants
@@ -16,6 +17,7 @@ from worker.engine import Engine
 from worker.event_writer import EventWriter
 from worker.finisher import Finisher
 from worker.mailer import SmtpMailer
+from worker.notifier import Notifier
 from worker.ports import WorkerPorts
 from worker.purger import Purger
 from worker.reconciler import Reconciler
