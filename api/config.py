@@ -70,7 +70,7 @@ class ApiSettings(CommonSettings):
     login_failure_window: Duration = Field(timedelta(minutes=15), ge=timedelta(minutes=1), le=timedelta(days=1))
     login_first_block: Duration = Field(timedelta(seconds=30), ge=timedelta(seconds=1), le=timedelta(hours=1))
     login_last_block: Duration = Field(timedelta(minutes=15), ge=timedelta(seconds=1), le=timedelta(days=1))
-    max_waiting_hashes: int = Field(50, ge=0, le=10_000)
+    max_waiting_logins: int = Field(50, ge=0, le=10_000)
 
     max_body_bytes: int = Field(1024 * 1024, ge=1024)
     max_json_depth: int = Field(64, ge=8, le=200)

@@ -55,7 +55,7 @@ class ApiContainer(CommonContainer):
     signer = providers.Singleton(TokenSigner, CommonContainer.settings, key_ring)
     tokens = providers.Singleton(AccessTokens, CommonContainer.settings, signer)
     cursors = providers.Singleton(CursorSigner, secret)
-    passwords = providers.Singleton(PasswordHasher, CommonContainer.settings)
+    passwords = providers.Singleton(PasswordHasher)
     audit_events = providers.Singleton(AuditRepository)
     audit = providers.Singleton(AuditLog, CommonContainer.settings, CommonContainer.sessions, audit_events)
     api_keys = providers.Singleton(ApiKeyRepository)

@@ -113,7 +113,7 @@ async def test_a25_guesses_at_once_do_not_slip_through(connect: Connect, make_us
 
 async def test_a27_two_hundred_logins_at_once(connect: Connect, make_user: MakeUser) -> None:
     await make_user()
-    async with connect(**UNBOUND, max_waiting_hashes=6, database_pool_size=20) as http:
+    async with connect(**UNBOUND, max_waiting_logins=6, database_pool_size=20) as http:
         flood = asyncio.gather(*(Person(http).try_login() for _ in range(200)))
         health = []
         while not flood.done():

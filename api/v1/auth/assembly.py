@@ -9,6 +9,7 @@ from api.password_hasher import PasswordHasher
 from api.refresh_tokens import RefreshTokens
 from api.revocations import Revocations
 from api.security import AccessTokens
+from api.turnstile import Turnstile
 from api.v1.auth.account_mailer import AccountMailer
 from api.v1.auth.addresses import AddressService
 from api.v1.auth.attempt_gate import AttemptGate
@@ -51,16 +52,19 @@ def create_accounts(
     accounts, logins, codes = AccountRepository(), SessionRepository(), EmailCodeRepository()
     gate = AttemptGate(settings, sessions, AttemptCountRepository(), logins, keys.current.secret)
     mailer = AccountMailer(settings, queue)
-    proof = PasswordProof(sessions, users, passwords, gate)
+    waiting = settings.max_waiting_logins
+    # Together fewer than DATABASE_POOL_SIZE: a flood of one kind of request leaves connections for the others.
+    for_logins, for_mails, for_refreshes = (Turnstile(at_once=most, most_waiting=waiting) for most in (3, 2, 2))
+    proof = PasswordProof(sessions, users, passwords, gate, for_logins)
     issuer = SessionIssuer(settings, logins, tokens, RefreshTokens(keys))
     return AccountServices(
-        auth=AuthService(sessions, logins, accounts, proof, issuer, revocations, audit),
+        auth=AuthService(sessions, logins, accounts, proof, issuer, revocations, for_refreshes, audit),
         registration=RegistrationService(
-            settings, sessions, users, accounts, codes, passwords, gate, mailer, audit
+            settings, sessions, users, accounts, codes, passwords, gate, mailer, for_mails, audit
         ),
         passwords=PasswordService(
             settings, sessions, users, accounts, logins, codes, passwords, proof, issuer, gate, mailer, revocations,
-            audit,
+            for_mails, audit,
         ),
         addresses=AddressService(
             settings, sessions, users, accounts, logins, codes, proof, gate, mailer, revocations, audit

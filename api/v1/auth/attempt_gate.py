@@ -61,12 +61,6 @@ class AttemptGate:
             await self._counts.forget(db, attempt.account)
             await self._counts.give_back(db, attempt.network, self._by_network)
 
-    async def give_back(self, attempt: LoginAttempt) -> None:
-        """The password was not looked at."""
-        async with self._sessions.begin() as db:
-            await self._counts.give_back(db, attempt.account, self._by_account)
-            await self._counts.give_back(db, attempt.network, self._by_network)
-
     async def take_registration(self, client: Client) -> None:
         """Count a request that makes us write to somebody. Raises `RateLimitedError`."""
         async with self._sessions.begin() as db:

@@ -1,46 +1,51 @@
 """Checks the password of somebody who says to be a user."""
 
-from contextlib import suppress
 from uuid import UUID
 
 from api.password_hasher import PasswordHasher
+from api.turnstile import Turnstile
 from api.v1.auth.attempt_gate import AttemptGate
 from api.v1.auth.client import Client
 from common.database.model import User
 from common.database.session import Sessions
-from common.errors import ForbiddenError, UnauthorizedError, UnavailableError
+from common.errors import ForbiddenError, UnauthorizedError
 from common.repository.user import UserRepository
 
 
 class PasswordProof:
     """The one place where passwords are tried: counted, hashed in turn, and as slow for unknown users as for known."""
 
-    def __init__(self, sessions: Sessions, users: UserRepository, passwords: PasswordHasher, gate: AttemptGate) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        users: UserRepository,
+        passwords: PasswordHasher,
+        gate: AttemptGate,
+        turnstile: Turnstile,
+    ) -> None:
         self._sessions = sessions
         self._users = users
         self._passwords = passwords
         self._gate = gate
+        self._turnstile = turnstile
 
     async def prove(self, email: str, password: str, client: Client) -> User:
         """The user of this address and password.
 
         Raises `UnauthorizedError`, the same for every reason, `RateLimitedError` after too many failures, and
-        `UnavailableError` when too many passwords wait to be hashed.
+        `UnavailableError` when too many logins wait.
         """
-        attempt = await self._gate.take_login(email, client)
-        async with self._sessions() as db:
-            user = await self._users.find_by_email(db, email)
-        stored = user.password_hash if user and user.is_active else None
-        try:
+        async with self._turnstile.turn():
+            attempt = await self._gate.take_login(email, client)
+            async with self._sessions() as db:
+                user = await self._users.find_by_email(db, email)
+            stored = user.password_hash if user and user.is_active else None
             is_right = await self._passwords.matches(password, stored)
-        except UnavailableError:
-            await self._gate.give_back(attempt)
-            raise
-        if user is None or stored is None or not is_right:
-            raise UnauthorizedError("Invalid email or password")
-        await self._gate.succeed(attempt)
-        await self._rehash(user, password, stored)
-        return user
+            if user is None or stored is None or not is_right:
+                raise UnauthorizedError("Invalid email or password")
+            await self._gate.succeed(attempt)
+            await self._rehash(user, password, stored)
+            return user
 
     async def prove_self(self, user_id: UUID, password: str, client: Client) -> User:
         """As `prove`, for somebody who is signed in; a wrong password is a `ForbiddenError`."""
@@ -52,8 +57,7 @@ class PasswordProof:
             raise ForbiddenError("the current password is wrong") from None
 
     async def _rehash(self, user: User, password: str, stored: str) -> None:
-        """Store the password with today's costs; when there is no time for it now, at a later login."""
-        with suppress(UnavailableError):
-            if new := await self._passwords.rehash(password, stored):
-                async with self._sessions.begin() as db:
-                    await self._users.set_password_hash(db, user.id, old=stored, new=new)
+        """Store the password with today's costs."""
+        if new := await self._passwords.rehash(password, stored):
+            async with self._sessions.begin() as db:
+                await self._users.set_password_hash(db, user.id, old=stored, new=new)

@@ -9,6 +9,7 @@ from api.config import ApiSettings
 from api.password_hasher import PasswordHasher
 from api.refresh_tokens import hash_token
 from api.revocations import Revocations
+from api.turnstile import Turnstile
 from api.v1.auth.account_mailer import AccountMailer
 from api.v1.auth.attempt_gate import AttemptGate
 from api.v1.auth.client import Client, SignedIn
@@ -35,7 +36,8 @@ class PasswordService:
     def __init__(
         self, settings: ApiSettings, sessions: Sessions, users: UserRepository, accounts: AccountRepository,
         logins: SessionRepository, codes: EmailCodeRepository, passwords: PasswordHasher, proof: PasswordProof,
-        issuer: SessionIssuer, gate: AttemptGate, mailer: AccountMailer, revocations: Revocations, audit: AuditLog,
+        issuer: SessionIssuer, gate: AttemptGate, mailer: AccountMailer, revocations: Revocations,
+        turnstile: Turnstile, audit: AuditLog,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._sessions = sessions
@@ -49,6 +51,7 @@ class PasswordService:
         self._gate = gate
         self._mailer = mailer
         self._revocations = revocations
+        self._turnstile = turnstile
         self._audit = audit
         self._policy = PasswordPolicy(settings)
 
@@ -71,7 +74,7 @@ class PasswordService:
 
     async def forgot(self, email: str, client: Client) -> None:
         """Send a code if there is such an account; nothing else tells. Raises `RateLimitedError`."""
-        async with steady(self._settings.account_reply_time):
+        async with steady(self._settings.account_reply_time), self._turnstile.turn():
             await self._gate.take_registration(client)
             code = secrets.token_urlsafe(32)
             async with self._sessions.begin() as db:
@@ -89,7 +92,15 @@ class PasswordService:
         self._record("auth.password_forgot", user, "success", client)
 
     async def reset(self, code: str, new: str, client: Client) -> None:
-        """Replace the password of whoever got the code. Raises `InvalidCodeError` and `PasswordError`."""
+        """Replace the password of whoever got the code.
+
+        Raises `InvalidCodeError`, `PasswordError`, and `UnavailableError` when too many wait.
+        """
+        async with self._turnstile.turn():
+            user = await self._reset(code, new, client)
+        await self._tell("auth.password_reset", user, client)
+
+    async def _reset(self, code: str, new: str, client: Client) -> User:
         purpose, code_hash = CodePurpose.RESET_PASSWORD, hash_token(code)
         async with self._sessions() as db:
             held = await self._codes.find(db, code_hash, purpose)
@@ -105,7 +116,7 @@ class PasswordService:
                 raise InvalidCodeError(_INVALID_CODE)
             if taken.email == user.email:
                 await self._accounts.confirm_email(db, user.id)
-        await self._tell("auth.password_reset", user, client)
+        return user
 
     async def _replace(self, db: AsyncSession, user: User, password_hash: str, *, old: str | None = None) -> int | None:
         version = await self._accounts.set_password(db, user.id, password_hash, old=old)

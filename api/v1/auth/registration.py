@@ -6,6 +6,7 @@ from api.audit import AuditLog, Outcome
 from api.config import ApiSettings
 from api.password_hasher import PasswordHasher
 from api.refresh_tokens import hash_token
+from api.turnstile import Turnstile
 from api.v1.auth.account_mailer import AccountMailer
 from api.v1.auth.attempt_gate import AttemptGate
 from api.v1.auth.client import Client
@@ -27,7 +28,7 @@ class RegistrationService:
     def __init__(
         self, settings: ApiSettings, sessions: Sessions, users: UserRepository, accounts: AccountRepository,
         codes: EmailCodeRepository, passwords: PasswordHasher, gate: AttemptGate, mailer: AccountMailer,
-        audit: AuditLog,
+        turnstile: Turnstile, audit: AuditLog,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._sessions = sessions
@@ -38,6 +39,7 @@ class RegistrationService:
         self._policy = PasswordPolicy(settings)
         self._gate = gate
         self._mailer = mailer
+        self._turnstile = turnstile
         self._audit = audit
 
     async def register(self, email: str, password: str, name: str | None, client: Client) -> None:
@@ -48,7 +50,7 @@ class RegistrationService:
         """
         self._require_open()
         self._policy.check(password, email, name)
-        async with steady(self._settings.account_reply_time):
+        async with steady(self._settings.account_reply_time), self._turnstile.turn():
             await self._gate.take_registration(client)
             new = NewCode(
                 code_hash=hash_token(code := secrets.token_urlsafe(32)),
@@ -65,7 +67,7 @@ class RegistrationService:
     async def resend(self, email: str, client: Client) -> None:
         """Send another code for the newest registration of the address, if there is one."""
         self._require_open()
-        async with steady(self._settings.account_reply_time):
+        async with steady(self._settings.account_reply_time), self._turnstile.turn():
             await self._gate.take_registration(client)
             async with self._sessions() as db:
                 held = await self._codes.find_registration(db, email)

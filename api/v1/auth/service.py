@@ -6,6 +6,7 @@ from uuid import UUID
 from api.audit import AuditLog, Outcome
 from api.refresh_tokens import hash_token
 from api.revocations import Revocations
+from api.turnstile import Turnstile
 from api.v1.auth.client import Client, SignedIn
 from api.v1.auth.password_proof import PasswordProof
 from api.v1.auth.session_issuer import SessionIssuer, TokenPair
@@ -28,6 +29,7 @@ class AuthService:
         proof: PasswordProof,
         issuer: SessionIssuer,
         revocations: Revocations,
+        turnstile: Turnstile,
         audit: AuditLog,
     ) -> None:
         self._sessions = sessions
@@ -36,6 +38,7 @@ class AuthService:
         self._proof = proof
         self._issuer = issuer
         self._revocations = revocations
+        self._turnstile = turnstile
         self._audit = audit
 
     async def login(self, email: str, password: str, client: Client) -> TokenPair:
@@ -54,11 +57,11 @@ class AuthService:
     async def refresh(self, token: str, client: Client) -> TokenPair:
         """The next pair of tokens of the session.
 
-        Raises `UnauthorizedError`; a token that was used before, and not just now, also ends the session, because two
-        parties hold it.
+        Raises `UnavailableError` when too many wait, and `UnauthorizedError`; a token that was used before, and not
+        just now, also ends the session, because two parties hold it.
         """
         is_reused, pair = False, None
-        async with self._sessions.begin() as db:
+        async with self._turnstile.turn(), self._sessions.begin() as db:
             held = await self._logins.present(db, hash_token(token))
             if held is not None and held.is_live:
                 pair = await self._issuer.renew(db, held, token, client)
