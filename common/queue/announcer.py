@@ -28,8 +28,12 @@ class Announcer:
         self._keys = keys
         self._under_way: set[asyncio.Task[None]] = set()
 
-    def announce(self, jobs: Sequence[Job]) -> asyncio.Task[None]:
-        """Begin to say that jobs are queued, and to let workers look at those that may start.
+    async def announce(self, job: Job) -> None:
+        """Say that a job is queued, and let a worker look at it if it may start."""
+        await self.announce_many([job])
+
+    def begin(self, jobs: Sequence[Job]) -> asyncio.Task[None]:
+        """Begin to announce jobs.
 
         It goes on by itself and soon ends, whatever Redis does; shield it where it is awaited.
         """
@@ -42,7 +46,7 @@ class Announcer:
         return announcement
 
     async def announce_many(self, jobs: Sequence[Job]) -> None:
-        """Say that jobs are queued, in few round trips; return when it is done, or Redis too slow for it."""
+        """As `announce`, in few round trips."""
         for start in range(0, len(jobs), _BATCH):
             await self._announce(jobs[start : start + _BATCH])
 

@@ -198,7 +198,7 @@ class JobQueue:
                 job = await self._jobs.get(db, job_id, owner)
         if not requeued:
             raise ConflictError(f"job {job_id} is {job.status}; only failed, cancelled or expired jobs can be retried")
-        await self._announcer.announce_many([job])
+        await self._announcer.announce(job)
         return job
 
     def prepare[P: BaseModel, R: BaseModel](
@@ -252,7 +252,7 @@ class JobQueue:
 
     async def _insert(self, jobs: Sequence[NewJob]) -> list[Submitted]:
         inserted = await self._jobs.insert(self._direct, jobs)
-        announcement = self._announcer.announce(inserted)
+        announcement = self._announcer.begin(inserted)
         return [Submitted(job, announcement=announcement) for job in inserted]
 
     async def _announce_placed(self, placed: Sequence[Placed]) -> None:
