@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from common.queue.options import OnFailure, SubmitOptions, Unique, UniqueMode
+from common.queue.options import Notify, OnFailure, SubmitOptions, Unique, UniqueMode
 
 MAX_DELAY = timedelta(days=365)
 MAX_TIMEOUT = timedelta(days=1)
@@ -135,6 +135,9 @@ class SubmitRequest(BaseModel):
     on_failure: OnFailure = Field(
         OnFailure.FAIL, description="What becomes of this job when one in `after` does not succeed."
     )
+    notify: Notify | None = Field(
+        None, description="Mail you, at your verified address, when the job ends in success, in failure, or in both."
+    )
 
     @model_validator(mode="after")
     def _starts_once(self) -> Self:
@@ -163,6 +166,7 @@ class SubmitRequest(BaseModel):
             unique=None if self.unique is None else self.unique.option(),
             after=tuple(dict.fromkeys(self.after)),
             on_failure=self.on_failure,
+            notify=self.notify,
         )
 
 
