@@ -8,12 +8,13 @@ from starlette.datastructures import Headers
 
 from api.access_cache import AccessCache
 from api.caller import Caller
-from api.config import ApiSettings, is_loopback
+from api.config import ApiSettings
 from api.security import AccessTokens
 from common.api_keys import looks_like_api_key, parse_api_key
 from common.database.model import Role
 from common.database.session import Sessions
 from common.errors import ForbiddenError, UnauthorizedError
+from common.hosts import is_loopback
 from common.repository.api_key import ApiKeyRepository
 from common.repository.user import DEFAULT_TENANT_ID, LOCAL_USER, SERVICE_USER, BuiltinUser, UserRepository
 from common.scopes import Scope

@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -10,20 +10,12 @@ from pydantic import AwareDatetime, BeforeValidator, Field, field_validator, mod
 from pydantic_settings import NoDecode
 
 from common.config import CommonSettings, Duration, OptionalSecret, OptionalText, none_if_empty, refuse_placeholder
+from common.hosts import is_loopback
 
 _MIN_SECRET_BYTES = 32
 _MIN_ACCESS_TOKEN_BYTES = 16
+_ORIGIN_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?")
 _HOST_NAME = re.compile(r"(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:]+\]?")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine only."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _split_list(value: object) -> object:
@@ -114,7 +106,8 @@ class ApiSettings(CommonSettings):
     def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         for origin in origins:
             parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+            is_host = _ORIGIN_HOST.fullmatch(parts.netloc) is not None
+            if parts.scheme not in ("http", "https") or not is_host or parts.path or parts.query:
                 raise ValueError("every origin must read http(s)://host[:port]; `*` is not accepted")
         return origins
 
@@ -143,6 +136,8 @@ class ApiSettings(CommonSettings):
         if self.is_production:
             refuse_placeholder("JWT_SECRET", self.jwt_secret, min_length=_MIN_SECRET_BYTES)
             refuse_placeholder("ACCESS_TOKEN", self.access_token, min_length=_MIN_ACCESS_TOKEN_BYTES)
+            if self.access_token == self.jwt_secret:
+                raise ValueError("ACCESS_TOKEN must not be JWT_SECRET: whoever holds the token could sign others")
         elif self.jwt_secret and len(self.jwt_secret.get_secret_value().encode()) < _MIN_SECRET_BYTES:
             raise ValueError(f"JWT_SECRET must be at least {_MIN_SECRET_BYTES} bytes long, or left out to get one made")
         elif self.jwt_secret and not self.environment.is_open:

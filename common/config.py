@@ -8,7 +8,10 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from common.hosts import is_open_store
+
 _ALIASES = {"dev": "development", "local": "development", "stage": "staging", "prod": "production"}
+_MIN_DIFFERENT_CHARACTERS = 8
 _PLACEHOLDERS = ("change", "your-", "example", "secret-token-here", "placeholder")
 
 
@@ -71,6 +74,7 @@ class CommonSettings(BaseSettings):
     redis_connect_timeout: Duration = timedelta(milliseconds=250)
     redis_timeout: Duration = timedelta(milliseconds=500)
     mongodb_url: OptionalSecret = None
+    allow_stores_without_password: bool = False
     chroma_url: OptionalText = None
     smtp_url: OptionalSecret = None
 
@@ -116,6 +120,18 @@ class CommonSettings(BaseSettings):
             raise ValueError("LEASE_DURATION must be at least three times HEARTBEAT_INTERVAL")
         return self
 
+    @model_validator(mode="after")
+    def _stores_are_locked(self) -> Self:
+        urls = {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url, "MONGODB_URL": self.mongodb_url}
+        if not self.is_production or self.allow_stores_without_password:
+            return self
+        for name, url in urls.items():
+            if url and is_open_store(url.get_secret_value()):
+                raise ValueError(
+                    f"{name} names another host and no password; give one, or set ALLOW_STORES_WITHOUT_PASSWORD=true"
+                )
+        return self
+
     @property
     def is_production(self) -> bool:
         return self.environment is Environment.PRODUCTION
@@ -128,12 +144,14 @@ class CommonSettings(BaseSettings):
 
 
 def refuse_placeholder(name: str, value: SecretStr | None, *, min_length: int = 0) -> None:
-    """Raise `ValueError` naming the variable when a secret is missing, too short or an example's text."""
+    """Raise `ValueError` naming the variable when a secret is missing, too short, too regular or an example's text."""
     secret = value.get_secret_value() if value else ""
     if not secret:
         raise ValueError(f"{name} must be set when ENVIRONMENT is production")
     if len(secret.encode()) < min_length:
         raise ValueError(f"{name} must be at least {min_length} bytes long")
+    if len(set(secret)) < _MIN_DIFFERENT_CHARACTERS:
+        raise ValueError(f"{name} is too easy to guess; make one with `openssl rand -base64 48`")
     if any(word in secret.lower() for word in _PLACEHOLDERS):
         raise ValueError(f"{name} still holds an example value; set a secret of your own")
 

@@ -13,8 +13,8 @@ from common.config import settings_error_lines
 from worker.config import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
-SECRET = "s" * 32
-TOKEN = "t" * 16
+SECRET = "0123456789abcdef" * 2
+TOKEN = "fedcba9876543210"
 
 
 def refusal(**values: Any) -> str:

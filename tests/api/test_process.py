@@ -40,9 +40,11 @@ async def refused(variables: Mapping[str, str]) -> tuple[int | None, str]:
 
 
 @asynccontextmanager
-async def serving(stores: Stores, folder: Path) -> AsyncIterator[tuple[Process, str]]:
+async def serving(
+    stores: Stores, folder: Path, extra: Mapping[str, str] | None = None
+) -> AsyncIterator[tuple[Process, str]]:
     """A running api and its URL."""
-    process = await launch({**stores.environment, "DATA_DIR": str(folder), "API_PORT": "0"})
+    process = await launch({**stores.environment, "DATA_DIR": str(folder), "API_PORT": "0", **(extra or {})})
     assert process.stderr is not None
     try:
         async with asyncio.timeout(30):
