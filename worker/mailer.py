@@ -18,7 +18,7 @@ from common.ports import MailAttachment, MailReceipt, OutgoingMail
 from common.queue.group_commit import GroupCommit
 from common.repository.job import JobRepository, Owner
 from common.repository.mail import MailIntent, MailOutcome, MailRepository, MailState
-from common.repository.user import LOCAL_USER, SERVICE_USER
+from common.repository.user import ACCOUNTS_ID, LOCAL_USER, SERVICE_USER
 from worker.config import WorkerSettings
 from worker.mail.message import Draft, File, compose, parse_sender
 from worker.mail.renderer import TemplateRenderer
@@ -28,7 +28,7 @@ from worker.mail.transport import Handover, OutcomeUnknownError, SmtpTransport
 _HOUR = timedelta(hours=1)
 _LOOK_AGAIN = timedelta(minutes=1)
 _LAST_WRITE = 2.0
-_UNLIMITED = frozenset({LOCAL_USER.id, SERVICE_USER.id})
+_UNLIMITED = frozenset({LOCAL_USER.id, SERVICE_USER.id, ACCOUNTS_ID})
 
 
 class SmtpMailer:

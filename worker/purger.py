@@ -55,6 +55,7 @@ class Purger:
                 await self._retention.purge_slots(db, limit=_BATCH),
                 await self._retention.purge_batches(db, longest, limit=_BATCH),
                 await self._retention.forget_purged(db, self._keep_ids, limit=_BATCH),
+                await self._retention.purge_accounts(db, limit=_BATCH),
                 await self._mails.purge(db, self._keep_mails, limit=_BATCH),
                 await self._schedules.purge_firings(db, self._keep_firings, limit=_BATCH),
             ]

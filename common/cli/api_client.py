@@ -71,6 +71,10 @@ class ApiClient:
         """What the api answers to a POST."""
         return await self._object("", "POST", _join(path), json=body)
 
+    async def tell(self, *path: str) -> None:
+        """A POST whose answer is empty."""
+        await self._call("POST", _join(path))
+
     async def patch(self, *path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The object as it is after a change."""
         return await self._object("", "PATCH", _join(path), json=body)
@@ -95,6 +99,8 @@ class ApiClient:
             raise UnreachableError(f"The api at {self.target.url} broke off: {type(error).__name__}.") from error
         except httpx2.InvalidURL as error:
             raise CommandError(f"{self.target.url} is no usable address: {error}.") from error
+        if response.status_code == HTTPStatus.NO_CONTENT:
+            return None
         if response.is_success:
             return _json(response, self.target.url)
         raise _refusal(response, self.target.url)

@@ -1,14 +1,14 @@
-"""`letuin login`: a token for later commands."""
+"""`letuin login`: tokens for later commands."""
 
-import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from common.cli.api_client import ApiClient
+from common.cli.asking import ask
+from common.cli.kept_tokens import keep_tokens
 from common.cli.options import UrlOption
 from common.cli.output import error_console
-from common.cli.target import Target, find_target, keep_token
+from common.cli.target import find_target
 from common.cli.users import read_password
 
 app = typer.Typer(add_completion=False)
@@ -22,16 +22,11 @@ def login(
     ] = False,
     url: UrlOption = None,
 ) -> None:
-    """Sign in, and keep the token for later commands.
+    """Sign in, and keep the tokens for later commands, which renew them.
 
-    The token is kept for that address, in a file that only you can read. LETUIN_TOKEN goes before it.
+    They are kept for that address, in a file that only you can read. LETUIN_TOKEN goes before them.
     """
-    target = Target(find_target(url).url, None)
-    answer = asyncio.run(_login(target, email, read_password(is_piped=password_stdin)))
-    path = keep_token(target.url, str(answer["access_token"]))
-    error_console().print(f"Signed in at {target.url} as {email}; the token is in {path}.", markup=False)
-
-
-async def _login(target: Target, email: str, password: str) -> dict[str, Any]:
-    async with ApiClient(target) as client:
-        return await client.login(email, password)
+    address = find_target(url, as_nobody=True).url
+    password = read_password(is_piped=password_stdin)
+    path = keep_tokens(address, ask(url, lambda client: client.login(email, password), as_nobody=True))
+    error_console().print(f"Signed in at {address} as {email}; the tokens are in {path}.", markup=False)

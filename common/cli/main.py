@@ -25,7 +25,10 @@ COMMANDS = {
     "mail": LazyCommand("common.cli.mail", "Look at the mails that `letuin up` kept."),
     "users": LazyCommand("common.cli.users", "Create users."),
     "bench": LazyCommand("common.cli.bench", "Measure Letuin beside other queues."),
-    "login": LazyCommand("common.cli.login", "Sign in, and keep the token for later commands."),
+    "register": LazyCommand("common.cli.register", "Ask for an account."),
+    "verify": LazyCommand("common.cli.verify", "Verify your address with the code from the mail."),
+    "login": LazyCommand("common.cli.login", "Sign in, and keep the tokens for later commands."),
+    "logout": LazyCommand("common.cli.logout", "Sign out."),
 }
 # Names instead of imports: the embedded servers are not needed to show their errors.
 _EXIT_CODES = {"already_running": ExitCode.ALREADY_RUNNING, "embedded_server": ExitCode.UNREACHABLE}

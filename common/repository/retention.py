@@ -94,6 +94,23 @@ _FORGET_PURGED = statement(
     retention=INTERVAL(),
     limit=Integer(),
 )
+_PURGE_ACCOUNTS = tuple(
+    statement(
+        f"""
+        DELETE FROM {table} USING (
+            SELECT {key} AS gone FROM {table} WHERE expires_at < now() - interval '{kept}'
+            ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
+        ) AS late
+        WHERE {key} = gone
+        """,
+        limit=Integer(),
+    )
+    for table, key, kept in (
+        ("login_sessions", "id", "30 days"),
+        ("email_codes", "code_hash", "1 day"),
+        ("attempt_counts", "key", "1 hour"),
+    )
+)
 
 
 class RetentionRepository:
@@ -116,6 +133,10 @@ class RetentionRepository:
     async def purge_slots(self, db: Executor, *, limit: int) -> int:
         """Remove unique slots that nobody needs any more."""
         return (await execute(db, _PURGE_SLOTS, {"limit": limit})).rowcount
+
+    async def purge_accounts(self, db: Executor, *, limit: int) -> int:
+        """Remove sessions, codes and counts of attempts that were over some time ago, of each at most `limit`."""
+        return max([(await execute(db, query, {"limit": limit})).rowcount for query in _PURGE_ACCOUNTS])
 
     async def purge_batches(self, db: Executor, retention: timedelta, *, limit: int) -> int:
         """Remove old batches whose jobs are gone."""

@@ -28,6 +28,10 @@ SERVICE_USER = BuiltinUser(UUID("00000000-0000-7000-8000-000000000003"), "servic
 """Who a request with ACCESS_TOKEN is."""
 
 
+ACCOUNTS_ID = UUID("00000000-0000-7000-8000-000000000004")
+"""Tenant and owner of the jobs that mail people about their accounts; nobody can be it."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewUser:
     """A user that is about to be inserted."""

@@ -154,6 +154,7 @@ async def test_a32_every_event_is_a_row_and_a_line_without_secrets(
         ("auth.login", "success"),
         ("auth.refresh", "success"),
         ("auth.refresh", "failure"),
+        ("auth.password_check", "failure"),
         ("auth.password_change", "success"),
         ("auth.password_forgot", "success"),
         ("auth.password_reset", "success"),
@@ -183,6 +184,7 @@ async def live_through_everything(ada: Person, mailbox: Mailbox, passwords: list
     await note((await ada.try_login(first)).json())
     await note((await ada.refresh()).json())
     await ada.refresh("ltr_a token that is none")
+    await ada.post_signed_in("password/change", current_password=wrong, new_password=second)
     await note((await ada.post_signed_in("password/change", current_password=first, new_password=second)).json())
     await ada.post("password/forgot", email=ada.email)
     seen.append((await mailbox.mails(ada.email))[-1]["variables"]["code"])

@@ -1,7 +1,6 @@
 """Mails about accounts, as jobs of a built-in owner whom nobody can sign in as."""
 
 from datetime import timedelta
-from uuid import UUID
 
 from loguru import logger
 
@@ -14,10 +13,9 @@ from common.jobs.email_send import EmailSendPayload, email_send
 from common.mail.templates import MailLocale, MailTemplate
 from common.queue.client import JobQueue, SubmitOptions
 from common.repository.job import Owner
+from common.repository.user import ACCOUNTS_ID
 
-MAIL_OWNER = Owner(
-    tenant_id=UUID("00000000-0000-7000-8000-000000000004"), user_id=UUID("00000000-0000-7000-8000-000000000004")
-)
+MAIL_OWNER = Owner(tenant_id=ACCOUNTS_ID, user_id=ACCOUNTS_ID)
 _TEMPLATES = {purpose: MailTemplate(purpose.value) for purpose in CodePurpose}
 _PRIORITY = 50
 

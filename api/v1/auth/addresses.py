@@ -48,7 +48,7 @@ class AddressService:
 
         Raises what `PasswordProof.prove_self` raises, and `RateLimitedError`.
         """
-        user = await self._proof.prove_self(who.owner.user_id, password, client)
+        user = await self._proof.prove_self(who.owner, password, client)
         lifetime, code = self._settings.reset_password_lifetime, secrets.token_urlsafe(32)
         async with steady(self._settings.account_reply_time):
             async with self._sessions.begin() as db:

@@ -55,7 +55,7 @@ def create_accounts(
     waiting = settings.max_waiting_logins
     # Together fewer than DATABASE_POOL_SIZE: a flood of one kind of request leaves connections for the others.
     for_logins, for_mails, for_refreshes = (Turnstile(at_once=most, most_waiting=waiting) for most in (3, 2, 2))
-    proof = PasswordProof(sessions, users, passwords, gate, for_logins)
+    proof = PasswordProof(sessions, users, passwords, gate, for_logins, audit)
     issuer = SessionIssuer(settings, logins, tokens, RefreshTokens(keys))
     return AccountServices(
         auth=AuthService(sessions, logins, accounts, proof, issuer, revocations, for_refreshes, audit),

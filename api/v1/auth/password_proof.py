@@ -1,14 +1,14 @@
 """Checks the password of somebody who says to be a user."""
 
-from uuid import UUID
-
+from api.audit import AuditLog
 from api.password_hasher import PasswordHasher
 from api.turnstile import Turnstile
 from api.v1.auth.attempt_gate import AttemptGate
 from api.v1.auth.client import Client
 from common.database.model import User
 from common.database.session import Sessions
-from common.errors import ForbiddenError, UnauthorizedError
+from common.errors import ForbiddenError, RateLimitedError, UnauthorizedError
+from common.repository.job import Owner
 from common.repository.user import UserRepository
 
 
@@ -22,12 +22,14 @@ class PasswordProof:
         passwords: PasswordHasher,
         gate: AttemptGate,
         turnstile: Turnstile,
+        audit: AuditLog,
     ) -> None:
         self._sessions = sessions
         self._users = users
         self._passwords = passwords
         self._gate = gate
         self._turnstile = turnstile
+        self._audit = audit
 
     async def prove(self, email: str, password: str, client: Client) -> User:
         """The user of this address and password.
@@ -47,13 +49,23 @@ class PasswordProof:
             await self._rehash(user, password, stored)
             return user
 
-    async def prove_self(self, user_id: UUID, password: str, client: Client) -> User:
+    async def prove_self(self, owner: Owner, password: str, client: Client) -> User:
         """As `prove`, for somebody who is signed in; a wrong password is a `ForbiddenError`."""
         async with self._sessions() as db:
-            user = await self._users.find(db, user_id)
+            user = await self._users.find(db, owner.user_id)
         try:
             return await self.prove(user.email if user else "", password, client)
-        except UnauthorizedError:
+        except (UnauthorizedError, RateLimitedError) as error:
+            self._audit.record(
+                "auth.password_check",
+                actor=owner,
+                outcome="denied" if isinstance(error, RateLimitedError) else "failure",
+                target=f"user:{owner.user_id}",
+                request_id=client.request_id,
+                details={"address": client.address},
+            )
+            if isinstance(error, RateLimitedError):
+                raise
             raise ForbiddenError("the current password is wrong") from None
 
     async def _rehash(self, user: User, password: str, stored: str) -> None:

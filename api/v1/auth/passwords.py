@@ -61,7 +61,7 @@ class PasswordService:
         Raises what `PasswordProof.prove_self` raises, `PasswordError`, and `ConflictError` when somebody else changed
         it at the same time.
         """
-        user = await self._proof.prove_self(who.owner.user_id, current, client)
+        user = await self._proof.prove_self(who.owner, current, client)
         self._policy.check(new, user.email, user.name, field="new_password")
         password_hash = await self._passwords.hash(new)
         async with self._sessions.begin() as db:

@@ -1,0 +1,18 @@
+"""`letuin verify`: the code from a mail makes the account that was asked for."""
+
+from typing import Annotated
+
+import typer
+
+from common.cli.asking import ask
+from common.cli.options import UrlOption
+from common.cli.output import error_console
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def verify(code: Annotated[str, typer.Argument(help="The code from the mail.")], url: UrlOption = None) -> None:
+    """Verify the address that `letuin register` was called with."""
+    account = ask(url, lambda client: client.post("/auth/verify-email", body={"code": code}), as_nobody=True)
+    error_console().print(f"Welcome. Sign in with `letuin login {account['email']}`.", markup=False)
