@@ -1,4 +1,4 @@
-"""Who a request comes from: a user's token, an API key, the service's ACCESS_TOKEN, or nobody where that is allowed."""
+"""Who a request comes from: a user's token, a key, a job's token, ACCESS_TOKEN, or nobody where that is allowed."""
 
 from hashlib import blake2b
 from hmac import compare_digest
@@ -7,8 +7,9 @@ from time import time
 from starlette.datastructures import Headers
 
 from api.access_cache import AccessCache
-from api.caller import Caller
+from api.caller import Caller, JobGrant
 from api.config import ApiSettings
+from api.job_tokens import JobTokens
 from api.security import AccessTokens
 from common.api_keys import looks_like_api_key, parse_api_key
 from common.database.model import Role
@@ -35,6 +36,7 @@ class Authenticator:
         self,
         settings: ApiSettings,
         tokens: AccessTokens,
+        job_tokens: JobTokens,
         sessions: Sessions,
         users: UserRepository,
         keys: ApiKeyRepository,
@@ -42,6 +44,7 @@ class Authenticator:
     ) -> None:
         self._settings = settings
         self._tokens = tokens
+        self._job_tokens = job_tokens
         self._sessions = sessions
         self._users = users
         self._keys = keys
@@ -76,6 +79,8 @@ class Authenticator:
         generation = self._cache.generation
         if looks_like_api_key(token):
             caller, valid_for = await self._identify_key(token)
+        elif self._job_tokens.claims_to_be_one(token):
+            caller, valid_for = await self._identify_job_token(token)
         else:
             caller, valid_for = await self._identify_user(token)
         self._cache.put(digest, caller, generation=generation, valid_for=valid_for)
@@ -115,6 +120,23 @@ class Authenticator:
         scopes = frozenset(Scope(scope) for scope in key.scopes if scope in Scope)
         caller = Caller(user.id, user.tenant_id, Role(user.role), scopes=scopes, key_id=key.id)
         return caller, None if key.expires_at is None else key.expires_at.timestamp() - time()
+
+    async def _identify_job_token(self, token: str) -> tuple[Caller, float | None]:
+        """Who made the token, narrowed to one job. It ends with the session or key that it was made with."""
+        claims = self._job_tokens.read(token)
+        async with self._sessions() as db:
+            if claims.sid is None:
+                user = await self._users.find(db, claims.sub)
+            else:
+                user = await self._users.find_signed_in(db, claims.sub, claims.sid)
+            has_key = claims.key is None or await self._keys.is_valid(db, claims.key, claims.ten)
+        if user is None or not user.is_active or user.token_version != claims.ver or not has_key:
+            raise UnauthorizedError(_INVALID)
+        if user.tenant_id != claims.ten:
+            raise UnauthorizedError(_INVALID)
+        grant = JobGrant(claims.job, claims.own, frozenset(claims.act))
+        caller = Caller(user.id, user.tenant_id, Role(user.role), grant=grant)
+        return caller, claims.exp - time()
 
 
 def read_authorization(headers: Headers) -> str | None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from common.database.model import Role
 from common.errors import ForbiddenError, NotFoundError
-from common.repository.job import Owner
+from common.repository.job import Owner, Reach, WholeTenant
 from common.repository.user import DEFAULT_TENANT_ID
 from common.scopes import JobAction, Scope
 
@@ -35,6 +35,11 @@ class Caller:
     def owner(self) -> Owner:
         """The caller as the owner of objects; with a job token the owner of that job."""
         return Owner(self.tenant_id, self.grant.owner_id if self.grant else self.user_id)
+
+    @property
+    def reach(self) -> Reach:
+        """Whose jobs the caller may look at, cancel and retry: their own, as an operator everybody's in the tenant."""
+        return WholeTenant(self.tenant_id) if self.is_operator else self.owner
 
     @property
     def is_limited(self) -> bool:

@@ -11,6 +11,7 @@ from api.event_bus import EventBus
 from api.event_streams import EventStreams
 from api.health import HealthService
 from api.job_history import JobHistory
+from api.job_tokens import JobTokens
 from api.key_ring import KeyRing, load_secret
 from api.offboarding import Offboarding
 from api.password_hasher import PasswordHasher
@@ -26,6 +27,7 @@ from api.v1.audit.service import AuditService
 from api.v1.auth.assembly import create_accounts
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
+from api.v1.job_token.service import JobTokenService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
@@ -59,12 +61,20 @@ class ApiContainer(CommonContainer):
     audit_events = providers.Singleton(AuditRepository)
     audit = providers.Singleton(AuditLog, CommonContainer.settings, CommonContainer.sessions, audit_events)
     api_keys = providers.Singleton(ApiKeyRepository)
+    job_tokens = providers.Singleton(JobTokens, signer)
     access_cache = providers.Singleton(AccessCache, CommonContainer.settings.provided.access_cache_lifetime)
     revocations = providers.Singleton(
         Revocations, CommonContainer.redis, CommonContainer.listener_redis, CommonContainer.keys, access_cache
     )
     authenticator = providers.Singleton(
-        Authenticator, CommonContainer.settings, tokens, CommonContainer.sessions, users, api_keys, access_cache
+        Authenticator,
+        CommonContainer.settings,
+        tokens,
+        job_tokens,
+        CommonContainer.sessions,
+        users,
+        api_keys,
+        access_cache,
     )
     user_rate_limiter = providers.Singleton(
         create_limiter, "user", CommonContainer.settings, CommonContainer.redis, CommonContainer.keys
@@ -123,6 +133,9 @@ class ApiContainer(CommonContainer):
     )
     api_key_service = providers.Singleton(
         ApiKeyService, CommonContainer.settings, CommonContainer.sessions, api_keys, members, cursors, revocations
+    )
+    job_token_service = providers.Singleton(
+        JobTokenService, CommonContainer.sessions, CommonContainer.jobs, users, job_tokens
     )
     tenant_service = providers.Singleton(
         TenantService,

@@ -13,6 +13,7 @@ from api.v1.api_key.service import ApiKeyService
 from api.v1.audit.service import AuditService
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
+from api.v1.job_token.service import JobTokenService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
@@ -42,6 +43,7 @@ ScheduleServiceDep = Annotated[ScheduleService, from_state("schedules")]
 OpsServiceDep = Annotated[OpsService, from_state("ops")]
 AuditServiceDep = Annotated[AuditService, from_state("audit_events")]
 ApiKeyServiceDep = Annotated[ApiKeyService, from_state("api_keys")]
+JobTokenServiceDep = Annotated[JobTokenService, from_state("job_tokens")]
 TenantServiceDep = Annotated[TenantService, from_state("tenants")]
 AuditLogDep = Annotated[AuditLog, from_state("audit")]
 

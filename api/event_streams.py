@@ -22,7 +22,7 @@ from common.database.model import Job
 from common.errors import NotFoundError, UnavailableError
 from common.events import EventPage, is_terminal
 from common.ids import new_id
-from common.repository.job import Owner
+from common.repository.job import Reach
 
 _PAGE = 200
 _BRIEF = 1.0
@@ -93,7 +93,7 @@ class EventStreams:
         self._is_stopping = True
         self.streams.end_all()
 
-    async def find(self, job_id: UUID, owner: Owner) -> Job:
+    async def find(self, job_id: UUID, owner: Reach) -> Job:
         """The owner's job. Raises `NotFoundError`."""
         job = await self._history.find(job_id, owner)
         if job is None:
@@ -106,7 +106,7 @@ class EventStreams:
             raise UnavailableError("this process is stopping; come back at once", retry_after=timedelta(seconds=1))
         self._admission.knock(visitor.address)
 
-    async def read(self, job: Job, place: Place, wait: timedelta, owner: Owner) -> HistoryPage:
+    async def read(self, job: Job, place: Place, wait: timedelta, owner: Reach) -> HistoryPage:
         """The events after a place, as soon as there are any, or what there is after `wait`."""
         deadline = monotonic() + wait.total_seconds()
         async with self._waiter.watch(job.id) as watch:

@@ -15,7 +15,7 @@ from common.database.model import Job
 from common.database.session import Sessions
 from common.events import EventLog, EventPage
 from common.queue.status import JobStatus
-from common.repository.job import JobRepository, Owner
+from common.repository.job import JobRepository, Reach
 
 _READS_AT_ONCE = 16
 
@@ -50,8 +50,8 @@ class JobHistory:
         async with self._turns:
             return await self._log.read(job_id, after_seq=after_seq, epoch=epoch, limit=limit)
 
-    async def find(self, job_id: UUID, owner: Owner) -> Job | None:
-        """The owner's job."""
+    async def find(self, job_id: UUID, owner: Reach) -> Job | None:
+        """The job, if it is within reach."""
         async with self._turns, self._sessions() as db:
             return await self._jobs.find(db, job_id, owner)
 

@@ -20,6 +20,7 @@ from api.v1.audit.service import AuditService
 from api.v1.auth.assembly import AccountServices
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
+from api.v1.job_token.service import JobTokenService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
@@ -56,6 +57,7 @@ class ApiState(TypedDict):
     audit_events: AuditService
     api_keys: ApiKeyService
     tenants: TenantService
+    job_tokens: JobTokenService
 
 
 type Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[ApiState]]
@@ -98,6 +100,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 audit_events=container.audit_service(),
                 api_keys=container.api_key_service(),
                 tenants=container.tenant_service(),
+                job_tokens=container.job_token_service(),
             )
 
     return lifespan

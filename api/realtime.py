@@ -197,7 +197,7 @@ class Realtime:
         caller.require_job(request.job_id, JobAction.READ)
         if self.relay.count_subscriptions(sid) >= self._settings.max_client_subscriptions:
             raise ForbiddenError(f"a client may follow {self._settings.max_client_subscriptions} jobs at once")
-        job = await self._history.find(request.job_id, caller.owner)
+        job = await self._history.find(request.job_id, caller.reach)
         if job is None:
             raise NotFoundError(f"job {request.job_id} does not exist")
         position = await self._history.locate_patiently(job, request.after_seq or 0, request.epoch)
@@ -220,7 +220,7 @@ class Realtime:
 
     async def _cancel(self, _sid: str, caller: Caller, request: JobRequest) -> dict[str, Any]:
         caller.require_job(request.job_id, JobAction.CANCEL)
-        cancelled = await self._queue.cancel(request.job_id, caller.owner)
+        cancelled = await self._queue.cancel(request.job_id, caller.reach)
         return {"ok": True, "outcome": str(cancelled.outcome), "job": self._history.show(cancelled.job)}
 
     async def _submit(self, _sid: str, caller: Caller, data: object) -> dict[str, Any]:

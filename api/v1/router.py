@@ -10,6 +10,7 @@ from api.v1.batch.router import create_router as create_batch_router
 from api.v1.event.router import router as event_router
 from api.v1.job.bulk_router import router as job_bulk_router
 from api.v1.job.router import create_router as create_job_router
+from api.v1.job_token.router import router as job_token_router
 from api.v1.log.router import router as log_router
 from api.v1.mail.router import router as mail_router
 from api.v1.ops.router import router as ops_router
@@ -27,6 +28,7 @@ def create_router(catalog: Catalog) -> APIRouter:
     router.include_router(auth_router)
     router.include_router(user_router)
     router.include_router(tenant_router)
+    router.include_router(job_token_router)
     router.include_router(api_key_router)
     router.include_router(job_bulk_router)
     router.include_router(create_job_router(catalog))

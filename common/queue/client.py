@@ -30,7 +30,7 @@ from common.queue.placement import Placed
 from common.queue.status import JobStatus
 from common.queue.submission import NewItem, Replayed, Submission, SubmittedBatch, is_plain
 from common.repository.idempotency import RequestKey
-from common.repository.job import JobRepository, NewJob, Owner
+from common.repository.job import JobRepository, NewJob, Owner, Reach
 
 __all__ = [
     "CancelOutcome",
@@ -167,7 +167,7 @@ class JobQueue:
             await self._announce_placed([item for item in batch.items if isinstance(item, Placed)])
         return batch
 
-    async def cancel(self, job_id: UUID, owner: Owner) -> Cancelled:
+    async def cancel(self, job_id: UUID, owner: Reach) -> Cancelled:
         """Stop a job: at once when it is queued, as a durable request when it runs.
 
         Raises `NotFoundError`, `GoneError`, or `ConflictError` when it ended in another way already.
@@ -185,7 +185,7 @@ class JobQueue:
             await self._announcer.cancelling([job])
         return Cancelled(job, CancelOutcome.REQUESTED if requested else CancelOutcome.CANCELLED)
 
-    async def retry(self, job_id: UUID, owner: Owner, *, payload: BaseModel | None = None) -> Job:
+    async def retry(self, job_id: UUID, owner: Reach, *, payload: BaseModel | None = None) -> Job:
         """Queue a failed, cancelled or expired job again with fresh budgets, and with another payload when given.
 
         The payload must be of the job's kind. Raises `NotFoundError`, `GoneError`, `ConflictError` when the job has

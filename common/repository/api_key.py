@@ -54,6 +54,13 @@ class ApiKeyRepository:
         row = (await db.execute(query)).one_or_none()
         return None if row is None else (row[0], row[1])
 
+    async def is_valid(self, db: Executor, key_id: UUID, tenant_id: UUID) -> bool:
+        """Whether the key can be used now."""
+        query = select(ApiKey.id).where(ApiKey.id == key_id, ApiKey.tenant_id == tenant_id)
+        query = query.where(ApiKey.revoked_at.is_(None))
+        query = query.where(or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now()))
+        return (await db.execute(query)).first() is not None
+
     async def list_page(self, db: Executor, owner: Owner, *, before_id: UUID | None, limit: int) -> list[ApiKey]:
         """One page of the owner's keys, newest first, revoked ones included."""
         query = select(ApiKey).where(ApiKey.tenant_id == owner.tenant_id, ApiKey.owner_id == owner.user_id)

@@ -32,11 +32,11 @@ async def stream_job_events(
 
     With `Accept: application/json` a page of them instead; `Prefer: wait=N` holds it until there is something new.
     """
-    job = await streams.find(job_id, caller.owner)
+    job = await streams.find(job_id, caller.reach)
     if is_page:
         if wait:
             response.headers["Preference-Applied"] = f"wait={int(wait.total_seconds())}"
-        return EventPageRead.of(await streams.read(job, place, wait, caller.owner), place)
+        return EventPageRead.of(await streams.read(job, place, wait, caller.reach), place)
     streams.knock(visitor)
     if await streams.is_over(job, place):
         return Response(status_code=status.HTTP_204_NO_CONTENT)

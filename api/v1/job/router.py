@@ -91,10 +91,13 @@ async def list_jobs(
     wanted: JobFilterDep,
     request: Request,
     response: Response,
+    everybody: Annotated[bool, Query(description="Of your whole tenant; for operators and admins.")] = False,
     cursor: Annotated[str | None, Query(max_length=128, description="`next_cursor` of the page before.")] = None,
 ) -> JobPage:
     """Your jobs, newest first, without payloads and results."""
-    page = await service.list_page(caller.owner, wanted, cursor)
+    if everybody:
+        caller.require_operator()
+    page = await service.list_page(caller.owner, wanted, cursor, everybody=everybody)
     if page.next_cursor:
         following = request.url.include_query_params(cursor=page.next_cursor)
         response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
@@ -116,7 +119,7 @@ async def get_job(
 ) -> JobRead | Response:
     """One job. `Prefer: wait=N` holds the answer until it ended, or with `If-None-Match` until it changed."""
     is_done = has_ended if if_none_match is None else partial(_has_changed, since=if_none_match)
-    job = await service.wait_until(job_id, caller.owner, wait, is_done)
+    job = await service.wait_until(job_id, caller.reach, wait, is_done)
     _describe(response, job, wait)
     if if_none_match is not None and not _has_changed(job, since=if_none_match):
         return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=dict(response.headers))
@@ -125,12 +128,12 @@ async def get_job(
 
 async def list_attempts(job_id: JobIdDep, caller: CallerDep, service: JobServiceDep) -> AttemptList:
     """Every ended execution of the job: when, where, how it ended."""
-    return AttemptList.of(await service.list_attempts(job_id, caller.owner))
+    return AttemptList.of(await service.list_attempts(job_id, caller.reach))
 
 
 async def cancel_job(job_id: JobIdDep, caller: CallerDep, service: JobServiceDep, response: Response) -> JobRead:
     """Stop the job: 200 when it has stopped, 202 when its worker was asked to, 409 when it ended before."""
-    cancelled = await service.cancel(job_id, caller.owner)
+    cancelled = await service.cancel(job_id, caller.reach)
     if cancelled.outcome is CancelOutcome.REQUESTED:
         response.status_code = _ACCEPTED
     _describe(response, cancelled.job)
@@ -150,7 +153,7 @@ async def retry_job(
     409 when it is none of these.
     """
     try:
-        job = await service.retry(job_id, caller.owner, body.payload if body else None)
+        job = await service.retry(job_id, caller.reach, body.payload if body else None)
     except ValidationError as error:
         wrong = [{**item, "loc": ("body", "payload", *item["loc"])} for item in error.errors(include_url=False)]
         raise RequestValidationError(wrong) from error

@@ -28,6 +28,7 @@ class JobSummary(BaseModel):
     """A job without its payload and result, as lists show it."""
 
     id: UUID
+    owner_id: UUID
     kind: str
     queue: str
     status: JobStatus

@@ -21,7 +21,7 @@ from common.queue.client import Cancelled, JobQueue, SubmitOptions, Submitted
 from common.queue.definition import AnyJobKind
 from common.queue.status import JobStatus
 from common.repository.idempotency import RequestKey
-from common.repository.job import JobRepository, Owner
+from common.repository.job import JobRepository, Owner, Reach, WholeTenant
 from common.repository.job_filter import JobFilter
 
 
@@ -34,7 +34,7 @@ class Page:
 
 
 class JobService:
-    """Every method acts for `owner` and treats the jobs of others as missing."""
+    """Every method acts for `owner` and treats what is not within reach as missing."""
 
     def __init__(
         self,
@@ -64,12 +64,12 @@ class JobService:
         """Accept a job, or answer with the one that stands for it. Raises what `JobQueue.accept` raises."""
         return await self._queue.accept(self._catalog.get_kind(kind), payload, owner=owner, options=options, key=key)
 
-    async def get(self, job_id: UUID, owner: Owner) -> Job:
+    async def get(self, job_id: UUID, owner: Reach) -> Job:
         """The job, without its payload. Raises `NotFoundError`, or `GoneError` for a purged one."""
         async with self._sessions() as db:
             return await self._jobs.get(db, job_id, owner, with_payload=False)
 
-    async def wait_until(self, job_id: UUID, owner: Owner, limit: timedelta, is_done: Callable[[Job], bool]) -> Job:
+    async def wait_until(self, job_id: UUID, owner: Reach, limit: timedelta, is_done: Callable[[Job], bool]) -> Job:
         """The job as soon as `is_done` says so, or as it is after `limit`. Raises `NotFoundError`."""
         deadline = monotonic() + limit.total_seconds()
         async with self._waiter.watch(job_id) as watch:
@@ -86,26 +86,30 @@ class JobService:
             logger.warning("Cannot wait for the job", job_id=job.id, error=type(error).__name__)
             return job
 
-    async def list_page(self, owner: Owner, wanted: JobFilter, cursor: str | None) -> Page:
-        """One page, newest first. Raises `InvalidError` for a cursor of another owner or filter."""
-        scope = scope_of(wanted)
+    async def list_page(self, owner: Owner, wanted: JobFilter, cursor: str | None, *, everybody: bool = False) -> Page:
+        """One page, newest first; with `everybody` of the whole tenant.
+
+        Raises `InvalidError` for a cursor of another owner or filter.
+        """
+        scope = f"{scope_of(wanted)}{'*' if everybody else ''}"
+        reach = WholeTenant(owner.tenant_id) if everybody else owner
         before_id = None if cursor is None else self._cursors.read(owner.user_id, cursor, scope)
         async with self._sessions() as db:
-            found = await self._jobs.list_page(db, owner, replace(wanted, before_id=before_id, limit=wanted.limit + 1))
+            found = await self._jobs.list_page(db, reach, replace(wanted, before_id=before_id, limit=wanted.limit + 1))
         jobs, has_more = found[: wanted.limit], len(found) > wanted.limit
         return Page(jobs, self._cursors.sign(owner.user_id, jobs[-1].id, scope) if has_more else None)
 
-    async def list_attempts(self, job_id: UUID, owner: Owner) -> list[Attempt]:
+    async def list_attempts(self, job_id: UUID, owner: Reach) -> list[Attempt]:
         """The ended attempts, oldest first. Raises `NotFoundError`."""
         await self.get(job_id, owner)
         async with self._sessions() as db:
             return await self._jobs.list_attempts(db, job_id)
 
-    async def cancel(self, job_id: UUID, owner: Owner) -> Cancelled:
+    async def cancel(self, job_id: UUID, owner: Reach) -> Cancelled:
         """Stop a job. Raises `NotFoundError`, or `ConflictError` when it ended in another way."""
         return await self._queue.cancel(job_id, owner)
 
-    async def retry(self, job_id: UUID, owner: Owner, payload: dict[str, Any] | None) -> Job:
+    async def retry(self, job_id: UUID, owner: Reach, payload: dict[str, Any] | None) -> Job:
         """Queue an ended job again, with another payload when given.
 
         Raises `NotFoundError`, `ConflictError` when it cannot be retried, and pydantic's `ValidationError` for a
