@@ -4,7 +4,7 @@ import re
 from uuid import UUID
 
 from api.caller import Caller
-from common.errors import ForbiddenError, NotFoundError
+from common.errors import ForbiddenError
 from common.scopes import JobAction, Scope
 
 PUBLIC_PATHS = frozenset({"/docs", "/redoc", "/openapi.json", "/health", "/favicon.ico", "/live", "/ready"})
@@ -26,6 +26,7 @@ PUBLIC_CALLS = frozenset(
 """What somebody may ask who has no token yet."""
 
 _PREFIX = "/api/v1/"
+_ID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # The first part of a path, and the feature in the names of its scopes.
@@ -52,8 +53,8 @@ _PERSONAL = frozenset({"auth"})
 _QUESTIONS = re.compile(r"collections/[^/]+/search")
 # Who makes tokens of a job needs more than looking at it.
 _JOB_ACTIONS = (
-    ("GET", re.compile(r"jobs/([^/]+)(?:/attempts|/events)?"), JobAction.READ),
-    ("POST", re.compile(r"jobs/([^/]+)/cancel"), JobAction.CANCEL),
+    ("GET", re.compile(rf"jobs/({_ID})(?:/attempts|/events)?"), JobAction.READ),
+    ("POST", re.compile(rf"jobs/({_ID})/cancel"), JobAction.CANCEL),
 )
 
 
@@ -94,11 +95,7 @@ def _authorize_grant(caller: Caller, method: str, path: str) -> None:
         found = pattern.fullmatch(_rest(path)) if method == known_method else None
         if found is None:
             continue
-        try:
-            job_id = UUID(found[1])
-        except ValueError:
-            raise NotFoundError(f"job {found[1][:64]} does not exist") from None
-        caller.require_job(job_id, action)
+        caller.require_job(UUID(found[1]), action)
         return
     raise ForbiddenError("this token is for one job only")
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Annotated
 
 import jwt
-from pydantic import Field
+from pydantic import Field, Strict
 
 from api.caller import Caller
 from api.security import Claims, LooseUUID, TokenSigner
@@ -21,7 +22,7 @@ class JobClaims(Claims):
     ten: LooseUUID
     own: LooseUUID
     job: LooseUUID
-    act: list[JobAction] = Field(min_length=1, strict=False)
+    act: list[Annotated[JobAction, Strict(False)]] = Field(min_length=1)
     sid: LooseUUID | None = None
     key: LooseUUID | None = None
 

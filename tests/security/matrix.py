@@ -1,0 +1,147 @@
+"""Who may call which route: the table, as data. A route that is missing here fails `test_matrix.py`.
+
+A line is method, path, the kind of object in the path, who may, and the body. Everybody else who is signed in gets 404
+for an object that they may not know of, and 403 otherwise; without a token everything but `PUBLIC` is 401.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+ECHO = {"kind": "system.echo", "payload": {"message": "hello"}}
+OWNER_SIDE = ("owner", "key")
+WATCHERS = ("operator", "admin", "service")
+ADMINS = ("admin", "service")
+OTHERS = ("peer", "other", "other_admin")
+EVERYBODY = (*OWNER_SIDE, *WATCHERS, *OTHERS)
+OPERATORS = (*WATCHERS, "other_admin")
+LIMITED = ("key_without", "token", "other_token")
+ACTORS = ("anonymous", *EVERYBODY, *LIMITED)
+
+
+@dataclass(frozen=True)
+class Access:
+    """One route, whose path needs an object as `makes` says.
+
+    `knows` may learn that it exists and still get 403, with `is_known` everybody may. `is_stream` answers never end;
+    `is_optional` is 404 where its server is not set.
+    """
+
+    route: str
+    may: tuple[str, ...]
+    makes: str | None = None
+    is_known: bool = False
+    knows: tuple[str, ...] = ()
+    body: dict[str, Any] = field(default_factory=dict)
+    is_stream: bool = False
+    is_optional: bool = False
+
+    @property
+    def method(self) -> str:
+        return self.route.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        return self.route.partition(" ")[2]
+
+    def status_of(self, actor: str) -> int | None:
+        """What the actor must get; None is anything but a refusal."""
+        if actor in self.may:
+            return None
+        if actor == "anonymous":
+            return 401
+        if actor == "other_token" and "token" in self.may:
+            return 404
+        if actor in LIMITED or self.makes is None or self.is_known or actor in self.knows:
+            return 403
+        return 404
+
+
+PUBLIC = frozenset(
+    {
+        "GET /health",
+        "GET /live",
+        "GET /ready",
+        "POST /api/v1/auth/register",
+        "POST /api/v1/auth/verify-email",
+        "POST /api/v1/auth/verify-email/resend",
+        "POST /api/v1/auth/password/forgot",
+        "POST /api/v1/auth/password/reset",
+        "POST /api/v1/auth/email/change/confirm",
+        "POST /api/v1/auth/login",
+        "POST /api/v1/auth/refresh",
+    }
+)
+
+# For the session of a person: keys, tokens of jobs and the service's token get 403.
+PERSONAL = (
+    Access("POST /api/v1/auth/password/change", (), body={"current_password": "x" * 12, "new_password": "y" * 12}),
+    Access("POST /api/v1/auth/email/change", (), body={"email": "new@example.com", "current_password": "x" * 12}),
+    Access("POST /api/v1/auth/logout", ()),
+    Access("POST /api/v1/auth/logout-all", ()),
+    Access("GET /api/v1/auth/sessions", ()),
+    Access("DELETE /api/v1/auth/sessions/{session_id}", (), makes="session", is_known=True),
+)
+
+_JOB_SEEN = (*OWNER_SIDE, *WATCHERS)
+
+TABLE = (
+    Access("POST /api/v1/jobs", EVERYBODY, body=ECHO),
+    Access("GET /api/v1/jobs", EVERYBODY),
+    Access("GET /api/v1/jobs/kinds", EVERYBODY),
+    Access("POST /api/v1/jobs/cancel", EVERYBODY, body={"tag": "none"}),
+    Access("POST /api/v1/jobs/retry", EVERYBODY, body={"tag": "none"}),
+    Access("POST /api/v1/jobs/batch", EVERYBODY, body={"jobs": [ECHO]}),
+    Access("GET /api/v1/jobs/{job_id}", (*_JOB_SEEN, "token"), makes="job"),
+    Access("GET /api/v1/jobs/{job_id}/attempts", (*_JOB_SEEN, "token"), makes="job"),
+    Access("GET /api/v1/jobs/{job_id}/events", (*_JOB_SEEN, "token"), makes="job"),
+    Access("POST /api/v1/jobs/{job_id}/cancel", (*_JOB_SEEN, "token"), makes="job"),
+    Access("POST /api/v1/jobs/{job_id}/retry", _JOB_SEEN, makes="job"),
+    Access("POST /api/v1/jobs/{job_id}/token", _JOB_SEEN, makes="job", body={"actions": ["read"]}),
+    Access("GET /api/v1/batches/{batch_id}", OWNER_SIDE, makes="batch"),
+    Access("POST /api/v1/batches/{batch_id}/cancel", OWNER_SIDE, makes="batch"),
+    Access("GET /api/v1/events", EVERYBODY, is_stream=True),
+    Access("GET /api/v1/logs", EVERYBODY, is_optional=True),
+    Access("GET /api/v1/mails", EVERYBODY),
+    Access("GET /api/v1/mails/{mail_id}", _JOB_SEEN, makes="mail"),
+    Access("POST /api/v1/mails/{mail_id}/resend", _JOB_SEEN, makes="mail"),
+    Access("GET /api/v1/audit", OPERATORS),
+    Access("GET /api/v1/ops/queues", WATCHERS),
+    Access("POST /api/v1/ops/queues/{name}/pause", WATCHERS, makes="queue", is_known=True),
+    Access("POST /api/v1/ops/queues/{name}/resume", WATCHERS, makes="queue", is_known=True),
+    Access("GET /api/v1/ops/workers", WATCHERS),
+    Access("PATCH /api/v1/ops/workers/{worker_id}", WATCHERS, makes="worker", is_known=True, body={"is_paused": False}),
+    Access("GET /api/v1/users/me", EVERYBODY),
+    Access("GET /api/v1/users", OPERATORS),
+    Access("POST /api/v1/users", (*ADMINS, "other_admin"), body={"name": "robot", "is_service": True}),
+    Access("GET /api/v1/users/{user_id}", ("owner", *WATCHERS), makes="user"),
+    Access("PATCH /api/v1/users/{user_id}", ADMINS, makes="user", knows=("owner", "operator"), body={"role": "user"}),
+    Access("DELETE /api/v1/users/{user_id}", ADMINS, makes="user", knows=("owner", "operator")),
+    Access("GET /api/v1/tenants", EVERYBODY),
+    Access("POST /api/v1/tenants", ADMINS, body={"name": "more"}),
+    Access("GET /api/v1/tenants/{tenant_id}", (*OWNER_SIDE, *WATCHERS, "peer"), makes="tenant"),
+    Access(
+        "PATCH /api/v1/tenants/{tenant_id}",
+        ADMINS,
+        makes="tenant",
+        knows=(*OWNER_SIDE, "operator", "peer"),
+        body={"name": "renamed"},
+    ),
+    Access("GET /api/v1/tenants/{tenant_id}/members", WATCHERS, makes="tenant", knows=(*OWNER_SIDE, "peer")),
+    Access(
+        "POST /api/v1/tenants/{tenant_id}/members",
+        ADMINS,
+        makes="tenant",
+        knows=(*OWNER_SIDE, "operator", "peer"),
+        body={"user_id": "another user"},
+    ),
+    Access(
+        "DELETE /api/v1/tenants/{tenant_id}/members/{user_id}",
+        (*ADMINS, "other_admin"),
+        makes="member_elsewhere",
+        knows=("other",),
+    ),
+    Access("POST /api/v1/api-keys", EVERYBODY, body={"name": "mine", "scopes": ["jobs:read"]}),
+    Access("GET /api/v1/api-keys", EVERYBODY),
+    Access("GET /api/v1/api-keys/{key_id}", (*OWNER_SIDE, *ADMINS), makes="key"),
+    Access("DELETE /api/v1/api-keys/{key_id}", (*OWNER_SIDE, *ADMINS), makes="key"),
+)
