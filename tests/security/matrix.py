@@ -82,6 +82,8 @@ PERSONAL = (
     Access("DELETE /api/v1/auth/sessions/{session_id}", (), makes="session", is_known=True),
 )
 
+NIGHTLY = {"name": "nightly", "cron": "0 3 * * *", **ECHO}
+PAST = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}
 _JOB_SEEN = (*OWNER_SIDE, *WATCHERS)
 
 TABLE = (
@@ -104,6 +106,18 @@ TABLE = (
     Access("GET /api/v1/mails", EVERYBODY),
     Access("GET /api/v1/mails/{mail_id}", _JOB_SEEN, makes="mail"),
     Access("POST /api/v1/mails/{mail_id}/resend", _JOB_SEEN, makes="mail"),
+    Access("POST /api/v1/schedules", EVERYBODY, body=NIGHTLY),
+    Access("GET /api/v1/schedules", EVERYBODY),
+    Access("POST /api/v1/schedules/preview", EVERYBODY, body=NIGHTLY),
+    Access("GET /api/v1/schedules/{schedule_id}", OWNER_SIDE, makes="schedule"),
+    Access("PATCH /api/v1/schedules/{schedule_id}", OWNER_SIDE, makes="schedule", body={"name": "weekly"}),
+    Access("DELETE /api/v1/schedules/{schedule_id}", OWNER_SIDE, makes="schedule"),
+    Access("POST /api/v1/schedules/{schedule_id}/pause", OWNER_SIDE, makes="schedule"),
+    Access("POST /api/v1/schedules/{schedule_id}/resume", OWNER_SIDE, makes="schedule"),
+    Access("POST /api/v1/schedules/{schedule_id}/run-now", OWNER_SIDE, makes="schedule"),
+    Access("GET /api/v1/schedules/{schedule_id}/preview", OWNER_SIDE, makes="schedule"),
+    Access("POST /api/v1/schedules/{schedule_id}/backfill", OWNER_SIDE, makes="schedule", body=PAST),
+    Access("GET /api/v1/schedules/{schedule_id}/firings", OWNER_SIDE, makes="schedule"),
     Access("GET /api/v1/audit", OPERATORS),
     Access("GET /api/v1/ops/queues", WATCHERS),
     Access("POST /api/v1/ops/queues/{name}/pause", WATCHERS, makes="queue", is_known=True),

@@ -13,7 +13,7 @@ from common.ids import new_id
 from common.repository.worker import Incarnation, WorkerRepository
 from common.scopes import Scope
 from tests.api.conftest import ACCESS_TOKEN
-from tests.security.matrix import ECHO
+from tests.security.matrix import ECHO, NIGHTLY
 from tests.security.members import MakeMember, Member
 
 API = "/api/v1"
@@ -87,6 +87,10 @@ class World:
         """One more key of the owner."""
         made = await self.create("owner", "/api-keys", {"name": "made", "scopes": ["jobs:read"]})
         return {"key_id": made["id"]}
+
+    async def make_schedule(self) -> dict[str, str]:
+        """A schedule that does not fire soon."""
+        return {"schedule_id": (await self.create("owner", "/schedules", NIGHTLY))["id"]}
 
     async def make_mail(self) -> dict[str, str]:
         """A mail that was sent."""
