@@ -98,6 +98,7 @@ class ApiSettings(CommonSettings):
     max_address_handshakes: int = Field(50, ge=1)
     max_client_requests: int = Field(50, ge=1)
     slow_client_timeout: Duration = Field(timedelta(seconds=30), gt=timedelta(0), le=timedelta(minutes=5))
+    max_webhooks: int = Field(20, ge=1, le=1000)
     sse_heartbeat: Duration = Field(timedelta(seconds=5), gt=timedelta(0), le=timedelta(minutes=1))
     token_recheck_interval: Duration = Field(timedelta(seconds=30), gt=timedelta(0), le=timedelta(minutes=1))
 

@@ -34,6 +34,7 @@ from api.v1.ops.service import OpsService
 from api.v1.schedule.service import ScheduleService
 from api.v1.tenant.service import TenantService
 from api.v1.user.service import UserService
+from api.v1.webhook.service import WebhookService
 from api.waiter import JobWaiter
 from common.container import CommonContainer
 from common.repository.api_key import ApiKeyRepository
@@ -167,6 +168,9 @@ class ApiContainer(CommonContainer):
         CommonContainer.announcer,
         cursors,
         CommonContainer.settings,
+    )
+    webhook_service = providers.Singleton(
+        WebhookService, CommonContainer.settings, CommonContainer.sessions, CommonContainer.webhooks, cursors
     )
     log_service = providers.Singleton(LogService, request_logs)
     ops_service = providers.Singleton(

@@ -27,6 +27,7 @@ from api.v1.ops.service import OpsService
 from api.v1.schedule.service import ScheduleService
 from api.v1.tenant.service import TenantService
 from api.v1.user.service import UserService
+from api.v1.webhook.service import WebhookService
 from common.repository.user import LOCAL_USER, SERVICE_USER
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class ApiState(TypedDict):
     batches: BatchService
     logs: LogService
     event_streams: EventStreams
+    webhooks: WebhookService
     mails: MailService
     schedules: ScheduleService
     ops: OpsService
@@ -93,6 +95,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 batches=container.batch_service(),
                 logs=container.log_service(),
                 event_streams=container.event_streams(),
+                webhooks=container.webhook_service(),
                 mails=container.mail_service(),
                 schedules=container.schedule_service(),
                 ops=container.ops_service(),

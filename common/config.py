@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from common.hosts import is_open_store
 
@@ -55,6 +56,13 @@ Duration = Annotated[timedelta, BeforeValidator(_parse_seconds)]
 OptionalPath = Annotated[Path | None, BeforeValidator(none_if_empty)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(none_if_empty)]
 OptionalText = Annotated[str | None, BeforeValidator(none_if_empty)]
+
+
+def _split_list(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split_list)]
 
 
 class CommonSettings(BaseSettings):
@@ -106,6 +114,7 @@ class CommonSettings(BaseSettings):
     schedule_min_interval: Duration = Field(timedelta(seconds=60), ge=timedelta(seconds=1))
     max_schedules_per_owner: int = Field(100, ge=0)
     max_backfill: int = Field(1000, ge=1, le=10_000)
+    webhook_private_networks: Networks = ()
     lease_duration: Duration = timedelta(seconds=15)
     heartbeat_interval: Duration = timedelta(seconds=5)
 

@@ -26,6 +26,7 @@ from common.repository.job import JobRepository
 from common.repository.notice import NoticeRepository
 from common.repository.schedule import ScheduleRepository
 from common.repository.unique import UniqueRepository
+from common.repository.webhook import WebhookRepository
 
 
 class CommonContainer(containers.DeclarativeContainer):
@@ -49,7 +50,10 @@ class CommonContainer(containers.DeclarativeContainer):
     job_dependencies = providers.Singleton(DependencyRepository)
     announcer = providers.Singleton(Announcer, hints, events, redis, keys)
     notices = providers.Singleton(NoticeRepository)
-    placement = providers.Singleton(Placement, jobs, providers.Singleton(UniqueRepository), job_dependencies, notices)
+    webhooks = providers.Singleton(WebhookRepository)
+    placement = providers.Singleton(
+        Placement, jobs, providers.Singleton(UniqueRepository), job_dependencies, notices, webhooks
+    )
     submission = providers.Singleton(
         Submission, sessions, jobs, batches, providers.Singleton(IdempotencyRepository), placement, settings
     )

@@ -115,6 +115,17 @@ class Mailer(Protocol):
         ...
 
 
+class WebhookSender(Protocol):
+    """A way to call the endpoints of users."""
+
+    async def deliver(self, delivery_id: UUID, attempt: int) -> int:
+        """Make one call and keep its record; returns the status code of a receiver that took the message.
+
+        Raises `TransientError` with the time of the next call, or `PermanentError` when none follows.
+        """
+        ...
+
+
 class Ports(Protocol):
     """Everything a handler reaches beyond its payload; each is built at first use."""
 
@@ -123,3 +134,6 @@ class Ports(Protocol):
 
     @property
     def mail(self) -> Mailer: ...
+
+    @property
+    def webhooks(self) -> WebhookSender: ...

@@ -40,6 +40,11 @@ OptionalHttpUrl = Annotated[OptionalText, AfterValidator(_http_url)]
 OptionalKey = Annotated[OptionalSecret, AfterValidator(_header_value)]
 
 
+_WEBHOOK_SCHEDULE = tuple(
+    timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+)
+
+
 class WorkerSettings(CommonSettings):
     """What only the workers need. Every field is the environment variable of the same name in capitals."""
 
@@ -78,6 +83,11 @@ class WorkerSettings(CommonSettings):
     mail_max_per_hour: int = Field(200, ge=0)
     mail_recipient_domains: Names = ()
     mail_retention: Duration = Field(timedelta(days=30), gt=timedelta(0))
+
+    webhook_timeout: Duration = Field(timedelta(seconds=15), gt=timedelta(0), le=timedelta(seconds=60))
+    webhook_schedule: Annotated[tuple[Duration, ...], NoDecode, BeforeValidator(_split)] = _WEBHOOK_SCHEDULE
+    webhook_interval: Duration = Field(timedelta(seconds=1), gt=timedelta(0))
+    webhook_retention: Duration = Field(timedelta(days=30), gt=timedelta(0))
 
     @model_validator(mode="after")
     def _mail_server_can_be_used(self) -> Self:

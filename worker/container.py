@@ -24,6 +24,9 @@ from worker.reconciler import Reconciler
 from worker.runner import Runner
 from worker.scheduler import Scheduler
 from worker.signals import SignalListener
+from worker.webhook.caller import WebhookCaller
+from worker.webhook.dispatcher import WebhookDispatcher
+from worker.webhook.sender import WebhookSender
 from worker.system_schedules import SystemSchedules
 
 
@@ -44,7 +47,28 @@ class WorkerContainer(CommonContainer):
         mails,
         CommonContainer.jobs,
     )
-    ports = providers.Singleton(WorkerPorts, CommonContainer.settings, mailer)
+    webhook_caller = providers.Singleton(
+        WebhookCaller,
+        CommonContainer.settings.provided.webhook_timeout,
+        CommonContainer.settings.provided.webhook_private_networks,
+    )
+    webhook_sender = providers.Singleton(
+        WebhookSender,
+        CommonContainer.sessions,
+        CommonContainer.webhooks,
+        webhook_caller,
+        CommonContainer.settings.provided.webhook_schedule,
+    )
+    webhook_dispatcher = providers.Singleton(
+        WebhookDispatcher,
+        CommonContainer.sessions,
+        CommonContainer.webhooks,
+        CommonContainer.jobs,
+        CommonContainer.announcer,
+        CommonContainer.settings.provided.webhook_interval,
+        CommonContainer.settings.provided.webhook_retention,
+    )
+    ports = providers.Singleton(WorkerPorts, CommonContainer.settings, mailer, webhook_sender)
     event_writer = providers.Singleton(EventWriter, CommonContainer.events)
     dependants = providers.Singleton(
         Dependants,

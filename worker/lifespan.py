@@ -47,6 +47,7 @@ async def lifespan(settings: WorkerSettings) -> AsyncIterator[Engine]:
             "scheduler": container.scheduler().run(keeper),
             "lease": engine.watch_lease(),
             "progress": engine.write_progress(),
+            "webhooks": container.webhook_dispatcher().run(),
         }
         for name, loop in loops.items():
             _start_loop(stack, name, loop)

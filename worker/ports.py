@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from common.ports import ChatChunk, ChatRequest
 from worker.config import WorkerSettings
 from worker.mailer import SmtpMailer
+from worker.webhook.sender import WebhookSender
 
 if TYPE_CHECKING:
     from worker.llm_manager import LLMManager
@@ -45,9 +46,10 @@ class LazyChat:
 class WorkerPorts:
     """Implements `common.ports.Ports`."""
 
-    def __init__(self, settings: WorkerSettings, mail: SmtpMailer) -> None:
+    def __init__(self, settings: WorkerSettings, mail: SmtpMailer, webhooks: WebhookSender) -> None:
         self._chat = LazyChat(settings)
         self._mail = mail
+        self._webhooks = webhooks
 
     @property
     def chat(self) -> LazyChat:
@@ -58,6 +60,11 @@ class WorkerPorts:
     def mail(self) -> SmtpMailer:
         """The way to send mails."""
         return self._mail
+
+    @property
+    def webhooks(self) -> WebhookSender:
+        """The way to call endpoints of users."""
+        return self._webhooks
 
     async def warm_up(self) -> None:
         """Load what the first job would otherwise wait for. Safe to cancel and to call again."""

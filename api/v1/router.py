@@ -17,6 +17,7 @@ from api.v1.ops.router import router as ops_router
 from api.v1.schedule.router import router as schedule_router
 from api.v1.tenant.router import router as tenant_router
 from api.v1.user.router import router as user_router
+from api.v1.webhook.router import router as webhook_router
 from common.queue.catalog import Catalog
 
 _PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}
@@ -34,6 +35,7 @@ def create_router(catalog: Catalog) -> APIRouter:
     router.include_router(create_job_router(catalog))
     router.include_router(create_batch_router(catalog))
     router.include_router(event_router)
+    router.include_router(webhook_router)
     router.include_router(log_router)
     router.include_router(mail_router)
     router.include_router(schedule_router)

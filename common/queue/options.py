@@ -63,7 +63,7 @@ class SubmitOptions:
     `priority` is a head start in minutes (-100 to 100); `run_at` or `delay` says when to start; a job not started
     within `expires_in` ends as expired. It starts after the jobs in `after` have ended; `on_failure` says what
     happens when one of them did not succeed. `custom_id` is the submitter's own name for the job. `notify` says about
-    which end its owner gets a mail.
+    which end its owner gets a mail, `webhook` (id or URL) which endpoint of the owner is called.
     """
 
     priority: int = 0
@@ -81,3 +81,4 @@ class SubmitOptions:
     after: tuple[UUID, ...] = ()
     on_failure: OnFailure = OnFailure.FAIL
     notify: Notify | None = None
+    webhook: str | None = None

@@ -17,6 +17,7 @@ from common.repository.job import JobRepository, NewJob
 from common.repository.notice import NoticeRepository
 from common.repository.sql import Executor
 from common.repository.unique import Slot, SlotName, UniqueRepository
+from common.repository.webhook import WebhookRepository
 
 _KEEP_SLOT = timedelta(hours=1)
 _DEFAULT_PERIODS = 10
@@ -42,7 +43,9 @@ class Placement:
         unique: UniqueRepository,
         dependencies: DependencyRepository,
         notices: NoticeRepository,
+        webhooks: WebhookRepository,
     ) -> None:
+        self._webhooks = webhooks
         self._jobs = jobs
         self._unique = unique
         self._dependencies = dependencies
@@ -64,6 +67,10 @@ class Placement:
         placed = await self._insert(db, new, options, behind)
         if options.notify is not None:
             await self._notices.add(db, [(placed.job.id, options.notify)])
+        if options.webhook is not None and not await self._webhooks.attach(
+            db, placed.job.id, new.owner, options.webhook
+        ):
+            raise InvalidError("webhook: names none of your enabled webhooks", path=("body", "webhook"))
         return placed
 
     async def _lock(self, db: Executor, name: SlotName, new: NewJob, unique: Unique) -> Slot:

@@ -194,7 +194,7 @@ class Submission:
 
 def is_plain(options: SubmitOptions) -> bool:
     """Whether a job with these options is one row and nothing else."""
-    return options.unique is None and not options.after and options.notify is None
+    return options.unique is None and not options.after and options.notify is None and options.webhook is None
 
 
 def _lock_order(item: tuple[int, NewJob, SubmitOptions]) -> tuple[str, str, int]:

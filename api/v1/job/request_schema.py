@@ -139,6 +139,10 @@ class SubmitRequest(BaseModel):
         None, description="Mail you, at your verified address, when the job ends in success, in failure, or in both."
     )
 
+    webhook: Annotated[str, AfterValidator(is_printable)] | None = Field(
+        None, min_length=1, max_length=2000, description="Id or URL of a webhook of yours, to be told of the end."
+    )
+
     @model_validator(mode="after")
     def _starts_once(self) -> Self:
         if self.delay is not None and self.run_at is not None:
@@ -166,6 +170,7 @@ class SubmitRequest(BaseModel):
             unique=None if self.unique is None else self.unique.option(),
             after=tuple(dict.fromkeys(self.after)),
             on_failure=self.on_failure,
+            webhook=self.webhook,
             notify=self.notify,
         )
 

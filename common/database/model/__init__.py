@@ -9,6 +9,7 @@ from common.database.model.mail import JobNotice, Mail, MailStatus
 from common.database.model.schedule import CatchUp, Firing, FiringOutcome, Overlap, Schedule, ScheduleStatus
 from common.database.model.submission import Batch, IdempotencyKey, JobDependency, JobResult, PurgedJob, UniqueSlot
 from common.database.model.user import Role, Tenant, User
+from common.database.model.webhook import DeliveryStatus, JobWebhook, WebhookDelivery, WebhookEndpoint, WebhookTry
 from common.database.model.worker import Queue, Worker
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Batch",
     "CatchUp",
     "CodePurpose",
+    "DeliveryStatus",
     "EmailCode",
     "Firing",
     "FiringOutcome",
@@ -28,6 +30,7 @@ __all__ = [
     "JobDependency",
     "JobNotice",
     "JobResult",
+    "JobWebhook",
     "LoginSession",
     "Mail",
     "MailStatus",
@@ -41,5 +44,8 @@ __all__ = [
     "Tenant",
     "UniqueSlot",
     "User",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookTry",
     "Worker",
 ]

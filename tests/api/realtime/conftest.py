@@ -5,12 +5,14 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 from redis.asyncio import Redis
+from sqlalchemy import insert
 
 from api.config import ApiSettings
 from api.container import ApiContainer
@@ -18,7 +20,7 @@ from api.event_bus import EventBus
 from api.event_streams import EventStreams
 from api.main import create_app
 from api.realtime import Realtime
-from common.database.model import Job
+from common.database.model import Job, LoginSession
 from common.events import NewEvent
 from common.ids import new_id
 from common.jobs.system_echo import SystemEchoPayload, system_echo
@@ -103,10 +105,13 @@ async def job(backstage: ApiContainer, person: Person) -> Job:
 
 async def make_person(container: ApiContainer) -> Person:
     user = NewUser(new_id(), DEFAULT_TENANT_ID, f"{new_id()}@example.org", None)
+    session = {"id": new_id(), "tenant_id": user.tenant_id, "owner_id": user.id}
+    later = datetime.now(UTC) + timedelta(days=1)
     async with container.sessions().begin() as db:
         await container.users().ensure_default_tenant(db)
         assert await container.users().create(db, user)
-    return Person(Owner(user.tenant_id, user.id), container.tokens().issue(user.id, 0))
+        await db.execute(insert(LoginSession).values(**session, idle_until=later, expires_at=later))
+    return Person(Owner(user.tenant_id, user.id), container.tokens().issue(user.id, 0, session["id"]))
 
 
 async def submit(container: ApiContainer, owner: Owner) -> Job:
