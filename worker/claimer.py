@@ -43,29 +43,28 @@ class Claimer:
         self._poll_interval = poll_interval.total_seconds()
         self._settled: list[TakenHint] = []
         self._next_poll = 0.0
+        self._has_more = False
         self._warned_at = float("-inf")
 
     async def claim(self, worker_id: UUID, limit: int) -> list[ClaimedJob]:
         """Up to `limit` jobs, each with its attempt raised and its lease set.
 
-        Hints of jobs that were claimed without them are passed over at once, however many wait in front.
+        Once per poll interval also without hints, however many of them come: some die with whoever took them. Hints
+        that mean nothing any more are passed over at once, however many wait in front.
         """
         limit = min(limit, _BATCH)
+        jobs: list[ClaimedJob] = []
         try:
-            while taken := await self._take(limit):
-                if jobs := await self._claim_hinted(worker_id, taken) or await self._poll(worker_id, limit):
-                    return jobs
-            return await self._poll(worker_id, limit)
+            if monotonic() >= self._next_poll:
+                jobs += await self._claim_next(worker_id, limit)
+            while len(jobs) < limit and (taken := await self._take(limit - len(jobs))):
+                if found := await self._claim_hinted(worker_id, taken):
+                    return jobs + found
+            if not jobs and self._has_more:
+                jobs += await self._claim_next(worker_id, limit)
         except DATABASE_ERRORS as error:
             self._warn("PostgreSQL is away; the worker waits: {}", error)
-        return []
-
-    async def _poll(self, worker_id: UUID, limit: int) -> list[ClaimedJob]:
-        """The next jobs without hints, once per poll interval."""
-        if monotonic() < self._next_poll:
-            return []
-        self._next_poll = monotonic() + self._poll_interval
-        return await self._claim_next(worker_id, limit)
+        return jobs
 
     async def _take(self, limit: int) -> list[TakenHint]:
         self._queues.append(self._queues.pop(0))
@@ -88,9 +87,10 @@ class Claimer:
         return jobs
 
     async def _claim_next(self, worker_id: UUID, limit: int) -> list[ClaimedJob]:
+        self._next_poll = monotonic() + self._poll_interval
         jobs = await self._attempts.claim_next(self._direct, worker_id, self._queues, limit)
-        if len(jobs) == limit:
-            self._next_poll = 0.0  # there is more
+        self._has_more = len(jobs) == limit
+        if self._has_more:
             return jobs
         limited = await self._limits.find(self._direct, queues=self._queues, limit=limit - len(jobs))
         return jobs + await self._claim_limited(worker_id, limited)

@@ -60,6 +60,7 @@ class LeaseKeeper:
         self._healthy_since = 0.0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._process_id = worker_id
         self.worker_id = worker_id
 
     @property
@@ -109,7 +110,13 @@ class LeaseKeeper:
     async def _register(self, engine: AsyncEngine) -> None:
         sent = monotonic()
         incarnation = Incarnation(
-            self.worker_id, socket.gethostname(), this_boot(), os.getpid(), self._queues, self._concurrency
+            self.worker_id,
+            socket.gethostname(),
+            this_boot(),
+            os.getpid(),
+            self._queues,
+            self._concurrency,
+            self._process_id,
         )
         async with engine.connect() as db:
             await self._workers.register(db, incarnation, self._lease)

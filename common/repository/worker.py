@@ -13,7 +13,7 @@ from common.repository.sql import TEXTS, Executor, execute, statement
 
 @dataclass(frozen=True, slots=True)
 class Incarnation:
-    """One start of a worker process."""
+    """A worker process under one lease; `process_id` is its first incarnation when this is a later one."""
 
     id: UUID
     host: str
@@ -21,6 +21,7 @@ class Incarnation:
     pid: int
     queues: tuple[str, ...]
     concurrency: int
+    process_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,12 @@ class Heartbeat:
 
 _REGISTER = statement(
     """
-    INSERT INTO workers (id, host, boot_id, pid, queues, concurrency, lease_expires_at)
-    VALUES (:id, :host, :boot_id, :pid, :queues, :concurrency, clock_timestamp() + :lease)
+    INSERT INTO workers (id, process_id, host, boot_id, pid, queues, concurrency, lease_expires_at)
+    VALUES (:id, :process_id, :host, :boot_id, :pid, :queues, :concurrency, clock_timestamp() + :lease)
     ON CONFLICT (id) DO UPDATE SET lease_expires_at = EXCLUDED.lease_expires_at WHERE workers.stopped_at IS NULL
     """,
     id=Uuid(),
+    process_id=Uuid(),
     queues=TEXTS,
     lease=INTERVAL(),
 )
@@ -70,7 +72,11 @@ _STEER = statement(
     concurrency=Integer(),
 )
 _STOP = statement(
-    "UPDATE workers SET stopped_at = clock_timestamp() WHERE id = :id AND stopped_at IS NULL RETURNING id", id=Uuid()
+    """
+    UPDATE workers SET stopped_at = clock_timestamp() WHERE (id = :id OR process_id = :id) AND stopped_at IS NULL
+    RETURNING id
+    """,
+    id=Uuid(),
 )
 _STOP_OTHER_BOOTS = statement(
     """
@@ -92,6 +98,7 @@ class WorkerRepository:
         await execute(db, _STOP_OTHER_BOOTS, {"host": incarnation.host, "boot_id": incarnation.boot_id})
         values = {
             "id": incarnation.id,
+            "process_id": incarnation.process_id or incarnation.id,
             "host": incarnation.host,
             "boot_id": incarnation.boot_id,
             "pid": incarnation.pid,
@@ -109,7 +116,10 @@ class WorkerRepository:
         return Heartbeat(True, row.is_draining, row.concurrency, frozenset(row.cancelling))
 
     async def release(self, db: Executor, worker_id: UUID) -> bool:
-        """End an incarnation whose process is known to be gone; the reaper takes its jobs at its next tick."""
+        """End an incarnation whose process is known to be gone, and later ones of the same process.
+
+        The reaper takes their jobs at its next tick.
+        """
         return (await execute(db, _STOP, {"id": worker_id})).first() is not None
 
     async def steer(

@@ -12,12 +12,14 @@ from common.database.model.base import Base
 
 
 class Worker(Base):
-    """One start of one worker process. The lease is its right to hold jobs, however many it runs."""
+    """One incarnation of one worker process. The lease is its right to hold jobs, however many it runs."""
 
     __tablename__ = "workers"
     __table_args__ = (Index("ix_workers_lease_expires_at", "lease_expires_at"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
+    process_id: Mapped[UUID | None]
+    """The first incarnation of the same process: a lost lease gives it another id."""
     host: Mapped[str]
     boot_id: Mapped[str]
     pid: Mapped[int]

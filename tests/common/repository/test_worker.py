@@ -1,5 +1,6 @@
 """Leases: the database's clock decides, and a repeated call does no harm."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -71,3 +72,17 @@ async def test_another_boot_of_the_same_host_ends_the_workers_of_the_one_before(
             await workers.register(db, each, LEASE)
     async with container.sessions().begin() as db:
         assert {worker.id for worker in await workers.list_active(db)} == {elsewhere.id, after.id}
+
+
+async def test_a_dead_process_loses_also_the_lease_that_it_took_under_another_id(
+    container: CommonContainer, workers: WorkerRepository
+) -> None:
+    """Its supervisor knows the first id only."""
+    first, other = incarnation(), incarnation()
+    later = replace(incarnation(), process_id=first.id)
+    async with container.sessions().begin() as db:
+        for each in (first, later, other):
+            await workers.register(db, each, LEASE)
+    async with container.sessions().begin() as db:
+        assert await workers.release(db, first.id)
+        assert [worker.id for worker in await workers.list_active(db)] == [other.id]

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from common.repository.worker import WorkerRepository
 from tests.faults.bench.ground import Ground
 from tests.faults.fleet import WorkerProcess
 from tests.faults.proxy import TcpProxy
@@ -14,6 +13,9 @@ from tests.faults.proxy import TcpProxy
 type Heal = Callable[[], Coroutine[Any, Any, None]]
 type Strike = Callable[[Ground], Awaitable[Heal]]
 
+_RELEASE = """
+    UPDATE workers SET stopped_at = clock_timestamp() WHERE (id = $1 OR process_id = $1) AND stopped_at IS NULL
+"""
 _SILENCE = 2.0
 _SLOWNESS = 3.0
 _DELAY = 0.05
@@ -46,8 +48,8 @@ async def _kill_worker(ground: Ground) -> tuple[WorkerProcess, Heal]:
 async def kill_supervised(ground: Ground) -> Heal:
     """SIGKILL; whoever started the worker sees it and releases its lease, as `letuin worker` does."""
     victim, heal = await _kill_worker(ground)
-    async with ground.arena.container.engine().begin() as db:
-        await WorkerRepository().release(db, victim.id)
+    async with ground.arena.connect() as db:
+        await db.execute(_RELEASE, victim.id)
     return heal
 
 
