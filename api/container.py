@@ -83,7 +83,9 @@ class ApiContainer(CommonContainer):
     address_rate_limiter = providers.Singleton(
         create_limiter, "address", CommonContainer.settings, CommonContainer.redis, CommonContainer.keys
     )
-    event_bus = providers.Singleton(EventBus, CommonContainer.listener_redis, CommonContainer.keys)
+    event_bus = providers.Singleton(
+        EventBus, CommonContainer.listener_redis, CommonContainer.keys, CommonContainer.redis
+    )
     waiter = providers.Singleton(JobWaiter, event_bus)
     history = providers.Singleton(JobHistory, CommonContainer.events, CommonContainer.sessions, CommonContainer.jobs)
     admission = providers.Singleton(
@@ -113,7 +115,7 @@ class ApiContainer(CommonContainer):
     request_log_writer = providers.Singleton(create_writer, CommonContainer.settings, request_logs)
 
     health_service = providers.Singleton(
-        HealthService, CommonContainer.settings, CommonContainer.engine, CommonContainer.redis, request_logs
+        HealthService, CommonContainer.settings, CommonContainer.engine, CommonContainer.redis, event_bus, request_logs
     )
     accounts = providers.Singleton(
         create_accounts,

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from secrets import token_hex
 from typing import Any, Protocol, Self
 from uuid import UUID
 
@@ -13,12 +14,13 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from api.job_watch import JobWatch
+from common.canary import Canary
 from common.events import Event, parse_batch
 from common.redis import RedisKeys
 
 _FIRST_BACKOFF = 0.1
 _LAST_BACKOFF = 2.0
-_SILENCE = 5.0
+_LOOK_EVERY = 1.0
 _FOREIGN_LIMIT = 1000
 _FOREIGN_BYTES = 1024 * 1024
 
@@ -39,18 +41,19 @@ class EventBus:
     """Hears every event of every job. `async with bus:` starts it; the lifespan enters it before `Realtime`.
 
     It never gives up: a lost or silent connection is replaced with growing waits (0.1 s to 2 s), and everybody is
-    told of the possible gap. `redis` must be a client for listeners (`create_redis(settings, blocking=True)`): its
-    periodic health check is what tells a silent connection from a dead one.
+    told of the possible gap. `redis` must be a client for listeners (`create_redis(settings, blocking=True)`); a
+    message of its own, sent each second through the client `voice`, tells it whether it hears.
     """
 
-    def __init__(self, redis: Redis, keys: RedisKeys) -> None:
+    def __init__(self, redis: Redis, keys: RedisKeys, voice: Redis) -> None:
         self._redis = redis
+        self._canary = Canary(voice, keys.canary_channel(token_hex(8)))
         self._event_channel = keys.event_channel.encode()
         self._foreign_channel = keys.socketio_channel.encode()
         self._listeners: list[BusListener] = []
         self._watches: dict[UUID, set[JobWatch]] = defaultdict(set)
         self._foreign: asyncio.Queue[bytes] = asyncio.Queue(_FOREIGN_LIMIT)
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._backoff = _FIRST_BACKOFF
         self._connected_at: float | None = None
         self._was_reported = False
@@ -58,19 +61,33 @@ class EventBus:
         self.connections = 0
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="event-bus")
+        self._tasks = [
+            asyncio.create_task(self._run(), name="event-bus"),
+            asyncio.create_task(self._canary.run(), name="event-bus-canary"),
+        ]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+            self._tasks = []
 
     @property
     def is_connected(self) -> bool:
-        """Whether events arrive right now; for readiness."""
+        """Whether events arrive right now."""
         return self._connected_at is not None
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether Redis works and this process hears nothing all the same; for readiness."""
+        return self._canary.is_deaf
+
+    @property
+    def silences(self) -> int:
+        """How often nothing was heard for over 3 s, so that the connection was made anew."""
+        return self._canary.silences
 
     @property
     def connected_for(self) -> float:
@@ -108,7 +125,8 @@ class EventBus:
         while True:
             try:
                 async with self._redis.pubsub() as pubsub:
-                    await pubsub.subscribe(self._event_channel, self._foreign_channel)
+                    self._canary.listening()
+                    await pubsub.subscribe(self._canary.channel, self._event_channel, self._foreign_channel)
                     await self._listen(pubsub)
             except Exception as error:
                 self._disconnected(error)
@@ -116,23 +134,20 @@ class EventBus:
             self._backoff = min(self._backoff * 2, _LAST_BACKOFF)
 
     async def _listen(self, pubsub: PubSub) -> None:
-        loop = asyncio.get_running_loop()
-        silences = 0
-        while silences < 2:
-            started = loop.time()
-            message = await pubsub.get_message(timeout=_SILENCE)
-            # An answered health check also gives None, but at once.
-            is_silent = message is None and loop.time() - started >= _SILENCE
-            silences = silences + 1 if is_silent else 0
+        while True:
+            message = await pubsub.get_message(timeout=_LOOK_EVERY)
             if message is not None:
                 self._handle(message)
                 await asyncio.sleep(0)  # a burst must not keep the others from running
-        raise RedisConnectionError("Redis does not answer")
+            elif self._canary.is_silent:
+                raise RedisConnectionError("Redis does not answer")
 
     def _handle(self, message: dict[str, Any]) -> None:
         channel, data = message["channel"], message["data"]
         if message["type"] == "subscribe" and channel == self._foreign_channel:
             self._connected()
+        elif message["type"] == "message" and channel == self._canary.channel:
+            self._canary.heard()
         elif message["type"] == "message" and channel == self._event_channel:
             self._handle_events(data)
         elif message["type"] == "message" and channel == self._foreign_channel:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.config import ApiSettings
 from api.dependencies import from_state
+from api.event_bus import EventBus
 
 if TYPE_CHECKING:
     from common.repository.log import RequestLogRepository
@@ -42,7 +43,7 @@ class Liveness(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether requests can be served; only PostgreSQL is needed for that."""
+    """Whether requests should come here: PostgreSQL answers, and this process hears the bus if anybody does."""
 
     status: Literal["ready", "not ready"]
     services: dict[str, ServiceState]
@@ -52,12 +53,18 @@ class HealthService:
     """Asks every server that is configured, all at once, each with a time limit."""
 
     def __init__(
-        self, settings: ApiSettings, engine: AsyncEngine, redis: Redis, logs: "RequestLogRepository | None" = None
+        self,
+        settings: ApiSettings,
+        engine: AsyncEngine,
+        redis: Redis,
+        bus: EventBus,
+        logs: "RequestLogRepository | None" = None,
     ) -> None:
         self._environment = str(settings.environment)
         self._limit = settings.health_timeout.total_seconds()
         self._engine = engine
         self._redis = redis
+        self._bus = bus
         self._probes: dict[str, Probe] = {"postgres": self._ask_postgres, "redis": self._ask_redis}
         if logs is not None:
             self._probes["mongodb"] = logs.ping
@@ -75,9 +82,15 @@ class HealthService:
         return Health(status=status, version=version("letuin"), environment=self._environment, services=services)
 
     async def check_readiness(self) -> Readiness:
-        """Whether jobs can be accepted: PostgreSQL answers and has its tables."""
-        state = await self._state(self._ask_postgres)
-        return Readiness(status="ready" if state == "healthy" else "not ready", services={"postgres": state})
+        """Whether jobs can be accepted (PostgreSQL answers and has its tables) and followed.
+
+        Redis being away takes no process out of service, as jobs are accepted without it; being the one that does not
+        hear what Redis says does.
+        """
+        events: ServiceState = "unhealthy" if self._bus.is_deaf else "healthy"
+        services = {"postgres": await self._state(self._ask_postgres), "events": events}
+        is_ready = all(state == "healthy" for state in services.values())
+        return Readiness(status="ready" if is_ready else "not ready", services=services)
 
     async def _state(self, probe: Probe) -> ServiceState:
         # Whatever a driver raises, the answer to "does it work" is no.

@@ -140,3 +140,7 @@ class RedisKeys:
     def control_channel(self, worker_id: UUID | str) -> str:
         """Cancel hints for one worker."""
         return f"{self.prefix}:{self.database}:control:{worker_id}"
+
+    def canary_channel(self, listener: str) -> str:
+        """What a listener sends itself, to know that it hears."""
+        return f"{self.prefix}:{self.database}:canary:{listener}"

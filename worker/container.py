@@ -24,10 +24,10 @@ from worker.reconciler import Reconciler
 from worker.runner import Runner
 from worker.scheduler import Scheduler
 from worker.signals import SignalListener
+from worker.system_schedules import SystemSchedules
 from worker.webhook.caller import WebhookCaller
 from worker.webhook.dispatcher import WebhookDispatcher
 from worker.webhook.sender import WebhookSender
-from worker.system_schedules import SystemSchedules
 
 
 class WorkerContainer(CommonContainer):
@@ -173,6 +173,7 @@ class WorkerContainer(CommonContainer):
         CommonContainer.listener_redis,
         CommonContainer.keys,
         CommonContainer.settings.provided.worker_queues,
+        CommonContainer.redis,
         on_wake=engine_worker.provided.wake,
         on_cancel=engine_worker.provided.cancel,
     )

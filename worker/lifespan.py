@@ -43,6 +43,7 @@ async def lifespan(settings: WorkerSettings) -> AsyncIterator[Engine]:
         await keeper.start()
         loops = {
             "signals": container.signals().run(lambda: keeper.worker_id),
+            "canary": container.signals().canary.run(),
             "reconciler": container.reconciler().run(keeper),
             "scheduler": container.scheduler().run(keeper),
             "lease": engine.watch_lease(),

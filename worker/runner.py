@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
+from time import monotonic
 
 from loguru import logger
 from pydantic import BaseModel, ValidationError
@@ -17,6 +18,9 @@ from common.queue.status import ErrorCode
 from common.repository.attempt import ClaimedJob, Verdict
 from worker import verdicts
 from worker.reporter import AttemptReporter, ProgressBook
+
+_WRAP_UP_SHARE = 0.1
+_LONGEST_WRAP_UP = timedelta(seconds=30)
 
 
 class StopReason(StrEnum):
@@ -71,6 +75,8 @@ class Runner:
             ports=self._ports,
             events=reporter,
             request_id=job.request_id,
+            ends_at=monotonic() + job.timeout.total_seconds(),
+            wrap_up=min(job.timeout * _WRAP_UP_SHARE, _LONGEST_WRAP_UP),
         )
         try:
             async with asyncio.timeout(job.timeout.total_seconds()) as scope:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from arq.connections import ArqRedis
 from loguru import logger
@@ -65,20 +66,21 @@ class Announcer:
         if jobs:
             await self._append([_event(job, EventType.CANCELLED, {"error": job.error}) for job in jobs])
 
-    async def cancelling(self, jobs: Sequence[Job]) -> None:
-        """Tell the workers of running jobs to stop them."""
+    async def cancelling(self, jobs: Sequence[Job]) -> set[UUID]:
+        """Tell the workers of running jobs to stop them. Those jobs whose worker heard it; the others' will read it."""
         if not jobs:
-            return
+            return set()
         try:
             async with asyncio.timeout(_LIMIT):
                 pipe = self._redis.pipeline(transaction=False)
                 for job in jobs:
                     pipe.publish(self._keys.control_channel(job.lease_owner or ""), str(job.id))
-                await pipe.execute()
+                listeners = await pipe.execute()
         except (RedisError, OSError, TimeoutError):
             logger.warning("Redis is away; the worker learns of the cancel with its next heartbeat")
-        else:
-            await self._append([_event(job, EventType.CANCELLING, {}) for job in jobs])
+            return set()
+        await self._append([_event(job, EventType.CANCELLING, {}) for job in jobs])
+        return {job.id for job, count in zip(jobs, listeners, strict=True) if count}
 
     async def _announce(self, jobs: Sequence[Job]) -> None:
         hints = [_hint(job) for job in jobs if job.pending_after == 0]

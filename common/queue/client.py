@@ -34,6 +34,7 @@ from common.repository.job import JobRepository, NewJob, Owner, Reach
 
 __all__ = [
     "CancelOutcome",
+    "CancelWay",
     "Cancelled",
     "JobQueue",
     "OnFailure",
@@ -55,12 +56,24 @@ class CancelOutcome(StrEnum):
     REQUESTED = "requested"
 
 
+class CancelWay(StrEnum):
+    """How a cancel that is written on the row becomes true."""
+
+    ROW = "row"
+    """The job was waiting: with its row it is cancelled."""
+    HINT = "hint"
+    """Its worker was told through Redis, just now."""
+    HEARTBEAT = "heartbeat"
+    """Nobody heard the hint: its worker reads it with its next heartbeat, or the reaper finds it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The answer to a cancel: the job as it is now, and whether it has stopped already."""
+    """The answer to a cancel: the job as it is now, whether it has stopped already, and what will stop it."""
 
     job: Job
     outcome: CancelOutcome
+    way: CancelWay
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +194,10 @@ class JobQueue:
             raise ConflictError(f"job {job_id} has ended as {job.status} and cannot be cancelled")
         if stopped:
             await self._announcer.cancelled([job])
-        if requested:
-            await self._announcer.cancelling([job])
-        return Cancelled(job, CancelOutcome.REQUESTED if requested else CancelOutcome.CANCELLED)
+        if not requested:
+            return Cancelled(job, CancelOutcome.CANCELLED, CancelWay.ROW)
+        was_heard = await self._announcer.cancelling([job])
+        return Cancelled(job, CancelOutcome.REQUESTED, CancelWay.HINT if was_heard else CancelWay.HEARTBEAT)
 
     async def retry(self, job_id: UUID, owner: Reach, *, payload: BaseModel | None = None) -> Job:
         """Queue a failed, cancelled or expired job again with fresh budgets, and with another payload when given.

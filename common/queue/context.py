@@ -1,12 +1,18 @@
 """What a handler gets: who the job belongs to, its fence, its deadline, its events and its ports."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import inf
+from time import monotonic
 from typing import Any, Protocol
 from uuid import UUID
 
 from common.ports import Ports
+
+_CLOCK_STEP = 0.001
+_YEAR = 365 * 86400.0
 
 
 class EventSink(Protocol):
@@ -27,7 +33,11 @@ class EventSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """One attempt, seen from inside its handler."""
+    """One attempt, seen from inside its handler.
+
+    `deadline` is the hard one, by the database's clock. `ends_at` is the same moment on this process's monotonic clock;
+    the soft deadline comes `wrap_up` before it.
+    """
 
     job_id: UUID
     kind: str
@@ -38,6 +48,24 @@ class JobContext:
     ports: Ports
     events: EventSink
     request_id: str | None = None
+    ends_at: float = inf
+    wrap_up: timedelta = timedelta(0)
+
+    @property
+    def time_left(self) -> timedelta:
+        """Until the timeout ends this attempt; no clock that is set changes it. `timedelta.max` without a timeout."""
+        left = self.ends_at - monotonic()
+        return timedelta.max if left == inf else timedelta(seconds=max(left, 0.0))
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the soft deadline has passed: time to come to an end, or to keep what there is."""
+        return self.time_left <= self.wrap_up
+
+    async def until_late(self) -> None:
+        """Wait for the soft deadline, beside the work."""
+        left = (self.time_left - self.wrap_up).total_seconds()
+        await asyncio.sleep(min(max(left, 0.0) + _CLOCK_STEP, _YEAR))
 
     @property
     def fence(self) -> str:

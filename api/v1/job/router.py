@@ -20,6 +20,7 @@ from api.v1.job.request_schema import SubmitRequest
 from api.v1.job.request_union import build_request_union
 from api.v1.job.schema import (
     AttemptList,
+    CancelledJob,
     JobPage,
     JobRead,
     JobSummary,
@@ -47,7 +48,7 @@ def create_router(catalog: Catalog) -> APIRouter:
     router.get("/kinds")(list_kinds)
     router.get("/{job_id}", response_model=JobRead, responses={304: {"description": "Not changed"}})(get_job)
     router.get("/{job_id}/attempts")(list_attempts)
-    router.post("/{job_id}/cancel", responses={202: {"model": JobRead}})(cancel_job)
+    router.post("/{job_id}/cancel", responses={202: {"model": CancelledJob}})(cancel_job)
     router.post("/{job_id}/retry", status_code=_ACCEPTED)(retry_job)
     return router
 
@@ -131,13 +132,13 @@ async def list_attempts(job_id: JobIdDep, caller: CallerDep, service: JobService
     return AttemptList.of(await service.list_attempts(job_id, caller.reach))
 
 
-async def cancel_job(job_id: JobIdDep, caller: CallerDep, service: JobServiceDep, response: Response) -> JobRead:
+async def cancel_job(job_id: JobIdDep, caller: CallerDep, service: JobServiceDep, response: Response) -> CancelledJob:
     """Stop the job: 200 when it has stopped, 202 when its worker was asked to, 409 when it ended before."""
     cancelled = await service.cancel(job_id, caller.reach)
     if cancelled.outcome is CancelOutcome.REQUESTED:
         response.status_code = _ACCEPTED
     _describe(response, cancelled.job)
-    return JobRead.of(cancelled.job)
+    return CancelledJob.of_cancelled(cancelled)
 
 
 async def retry_job(

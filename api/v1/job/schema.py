@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from common.database.model import Attempt, Job
-from common.queue.client import Submitted
+from common.queue.client import Cancelled, CancelWay, Submitted
 from common.queue.definition import AnyJobKind
 from common.queue.placement import Placed
 from common.queue.status import JobStatus
@@ -21,7 +21,7 @@ class Waiting(BaseModel):
     until: datetime | None = None
 
 
-_NOT_ON_ROW = {"deduplicated": False}
+_NOT_ON_ROW = {"deduplicated", "cancel_way"}
 
 
 class JobSummary(BaseModel):
@@ -57,7 +57,7 @@ class JobSummary(BaseModel):
     def of(cls, job: Job) -> Self:
         """The job as its owner may see it."""
         special = {"timeout": job.timeout.total_seconds(), "waiting": waiting(job), "metadata": job.annotations}
-        plain = {name: getattr(job, name) for name in cls.model_fields if name not in special | _NOT_ON_ROW}
+        plain = {name: getattr(job, name) for name in cls.model_fields if name not in special.keys() | _NOT_ON_ROW}
         return cls.model_validate({**plain, **special})
 
 
@@ -82,6 +82,21 @@ class SubmittedJob(JobRead):
         """The answer to a submit; `deduplicated` is set only when it says something."""
         shown = cls.of(submitted.job)
         return shown.model_copy(update={"deduplicated": True}) if submitted.is_deduplicated else shown
+
+
+class CancelledJob(JobRead):
+    """The job that was to be stopped."""
+
+    cancel_way: CancelWay = Field(
+        CancelWay.ROW,
+        description="What stops it: `row`, it was waiting and is cancelled; `hint`, its worker was told just now; "
+        "`heartbeat`, its worker reads it with its next heartbeat.",
+    )
+
+    @classmethod
+    def of_cancelled(cls, cancelled: Cancelled) -> Self:
+        """The answer to a cancel."""
+        return cls.of(cancelled.job).model_copy(update={"cancel_way": cancelled.way})
 
 
 class SubmittedSummary(JobSummary):
