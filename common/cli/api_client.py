@@ -63,9 +63,13 @@ class ApiClient:
         """Queue a job that ended badly again."""
         return await self._object("status", "POST", f"/jobs/{job_id}/retry")
 
-    async def get(self, *path: str) -> dict[str, Any]:
+    async def get(self, *path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The object at a path under /api/v1, given in parts."""
-        return await self._object("", "GET", _join(path))
+        return await self._object("", "GET", _join(path), params=params)
+
+    async def delete(self, *path: str) -> None:
+        """Remove what is at a path."""
+        await self._call("DELETE", _join(path))
 
     async def post(self, *path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What the api answers to a POST."""

@@ -22,6 +22,7 @@ COMMANDS = {
     "worker": LazyCommand("common.cli.worker", "Run worker processes, and start them again when they die."),
     "migrate": LazyCommand("common.cli.migrate", "Bring the database to the newest (or a given) revision."),
     "doctor": LazyCommand("common.cli.doctor", "Check every server and setting, and say how to mend them."),
+    "schedules": LazyCommand("common.cli.schedules", "Make schedules, look at them and steer them."),
     "mail": LazyCommand("common.cli.mail", "Look at the mails that `letuin up` kept."),
     "users": LazyCommand("common.cli.users", "Create users."),
     "bench": LazyCommand("common.cli.bench", "Measure Letuin beside other queues."),
