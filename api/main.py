@@ -43,6 +43,11 @@ def create_app(settings: ApiSettings, container: ApiContainer | None = None) -> 
     """
     container = container or ApiContainer(settings=settings)
     container.secret()  # the one thing that may fail before anything is opened
+    return _guard(container.realtime().wrap(create_interface(settings, container)), settings)
+
+
+def create_interface(settings: ApiSettings, container: ApiContainer) -> DescribedApp:
+    """The HTTP interface alone, without Socket.IO and what stands around both."""
     app = DescribedApp(
         title="Letuin",
         version=version("letuin"),
@@ -58,7 +63,7 @@ def create_app(settings: ApiSettings, container: ApiContainer | None = None) -> 
     app.include_router(health.router)
     app.include_router(create_router(container.catalog()))
     add_docs(app, settings.docs)
-    return _guard(container.realtime().wrap(app), settings)
+    return app
 
 
 def _guard(app: ASGIApp, settings: ApiSettings) -> ASGIApp:

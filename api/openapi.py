@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from api.access import is_public as is_public_call
+from api.openapi_links import add_links
 from api.problem import Problem
 from api.route_table import RouteTable
 
@@ -65,6 +66,7 @@ class DescribedApp(FastAPI):
             for path, operations in found["paths"].items():
                 for method, operation in operations.items():
                     _complete(path, method, operation)
+            add_links(found["paths"])
         return super().openapi()
 
 
@@ -74,23 +76,21 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     is_public = is_public_call(method.upper(), path)
     operation["security"] = [] if is_public else [{"bearer": []}]
     answers = {code: answer for code, answer in operation["responses"].items() if code[-2:] != "XX" and code != "422"}
-    for code in _error_codes(path, method, "requestBody" in operation, is_public):
+    for code in _error_codes(path, method, "requestBody" in operation):
         answers.setdefault(str(code), {"$ref": f"#/components/responses/{_name(code)}"})
     operation["responses"] = dict(sorted(answers.items()))
 
 
-def _error_codes(path: str, method: str, has_body: bool, is_public: bool) -> list[int]:
+def _error_codes(path: str, method: str, has_body: bool) -> list[int]:
     codes = [*_EVERYWHERE]
-    if not is_public:
-        codes += [401, 403]
+    if path.startswith("/api/"):
+        codes += [401, 403, 404, 422]
     if "{" in path:
-        codes += [404, 410]
+        codes.append(410)
     if method not in _METHODS_WITHOUT_EFFECT:
         codes.append(409)
     if has_body:
         codes += [408, 413, 415]
-    if path.startswith("/api/"):
-        codes.append(422)
     return codes
 
 
