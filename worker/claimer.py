@@ -1,6 +1,7 @@
 """Where a worker's next jobs come from: hints in Redis, or straight from PostgreSQL when there are none."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 from uuid import UUID
@@ -16,6 +17,15 @@ from common.repository.attempt import AttemptRepository, ClaimedJob
 from common.repository.limit import LimitRepository
 
 _BATCH = 200
+_REDIS_AWAY = (RedisError, OSError, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Jobs to run now, and whether more of them probably wait."""
+
+    jobs: list[ClaimedJob]
+    is_more: bool
 
 
 class Claimer:
@@ -44,10 +54,13 @@ class Claimer:
         self._settled: list[TakenHint] = []
         self._next_poll = 0.0
         self._has_more = False
+        self._is_put_off = False
         self._warned_at = float("-inf")
+        self.is_unsure = False
+        """Whether a claim failed whose answer may have been lost; whoever has looked after that clears it."""
 
-    async def claim(self, worker_id: UUID, limit: int) -> list[ClaimedJob]:
-        """Up to `limit` jobs, each with its attempt raised and its lease set.
+    async def claim(self, worker_id: UUID, limit: int, *, is_told: bool = True) -> Claim:
+        """Up to `limit` jobs, each with its attempt raised and its lease set. Redis is asked only when `is_told`.
 
         Once per poll interval also without hints, however many of them come: some die with whoever took them. Hints
         that mean nothing any more are passed over at once, however many wait in front.
@@ -55,16 +68,30 @@ class Claimer:
         limit = min(limit, _BATCH)
         jobs: list[ClaimedJob] = []
         try:
-            if monotonic() >= self._next_poll:
+            is_polling = monotonic() >= self._next_poll
+            if is_polling and (self._is_put_off or not is_told):
                 jobs += await self._claim_next(worker_id, limit)
-            while len(jobs) < limit and (taken := await self._take(limit - len(jobs))):
+            while is_told and (left := limit - len(jobs)) and (taken := await self._take(left)):
                 if found := await self._claim_hinted(worker_id, taken):
-                    return jobs + found
-            if not jobs and self._has_more:
+                    self._is_put_off = is_polling  # what was found starts first
+                    return Claim(jobs + found, is_more=len(taken) == left or self._has_more or is_polling)
+            if not jobs and (self._has_more or monotonic() >= self._next_poll):
                 jobs += await self._claim_next(worker_id, limit)
+            if not is_told:
+                await self.settle()
         except DATABASE_ERRORS as error:
+            self.is_unsure = True
             self._warn("PostgreSQL is away; the worker waits: {}", error)
-        return jobs
+        return Claim(jobs, is_more=bool(jobs) and self._has_more)
+
+    async def settle(self) -> None:
+        """Tell Redis which hints have had their answer, when no taking does that soon."""
+        settled = list(self._settled)
+        try:
+            await self._hints.settle(settled)
+            del self._settled[: len(settled)]
+        except _REDIS_AWAY as error:
+            self._warn("Redis is away; the worker claims from PostgreSQL: {}", error)
 
     async def _take(self, limit: int) -> list[TakenHint]:
         self._queues.append(self._queues.pop(0))
@@ -73,7 +100,7 @@ class Claimer:
             taken = await self._hints.take(self._queues, limit, redelivery=self._redelivery, settled=settled)
             del self._settled[: len(settled)]
             return taken
-        except (RedisError, OSError, TimeoutError) as error:
+        except _REDIS_AWAY as error:
             self._warn("Redis is away; the worker claims from PostgreSQL: {}", error)
             return []
 
@@ -88,6 +115,7 @@ class Claimer:
 
     async def _claim_next(self, worker_id: UUID, limit: int) -> list[ClaimedJob]:
         self._next_poll = monotonic() + self._poll_interval
+        self._is_put_off = False
         jobs = await self._attempts.claim_next(self._direct, worker_id, self._queues, limit)
         self._has_more = len(jobs) == limit
         if self._has_more:

@@ -16,6 +16,7 @@ from worker.dependants import Dependants
 from worker.engine import Engine
 from worker.event_writer import EventWriter
 from worker.finisher import Finisher
+from worker.leader import Leader
 from worker.mailer import SmtpMailer
 from worker.notifier import Notifier
 from worker.ports import WorkerPorts
@@ -126,17 +127,20 @@ class WorkerContainer(CommonContainer):
         finisher,
         event_writer,
     )
+    leader = providers.Singleton(Leader, CommonContainer.lock)
     reconciler = providers.Singleton(
         Reconciler,
         CommonContainer.sessions,
+        CommonContainer.direct,
         upkeep,
         CommonContainer.redis,
         CommonContainer.keys,
-        CommonContainer.lock,
         CommonContainer.hints,
         event_writer,
         dependants,
         purger,
+        queues=CommonContainer.settings.provided.worker_queues,
+        on_waiting=engine_worker.provided.wake,
         max_crashes=CommonContainer.settings.provided.max_crashes,
         lease=CommonContainer.settings.provided.lease_duration,
     )
@@ -164,7 +168,7 @@ class WorkerContainer(CommonContainer):
         owner_notices,
         system_schedules,
         notifier,
-        CommonContainer.lock,
+        CommonContainer.direct,
         grace=CommonContainer.settings.provided.schedule_grace,
         unknown_kind_grace=CommonContainer.settings.provided.schedule_unknown_kind_grace,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from math import inf
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -25,10 +26,13 @@ from worker.config import WorkerSettings
 from worker.event_writer import EventWriter
 from worker.finisher import Finisher
 from worker.lease import LeaseKeeper
-from worker.runner import Runner, StopReason, stopped
+from worker.runner import SHORTEST_SWEPT_TIMEOUT, Runner, StopReason, stopped
 
 _PROGRESS_INTERVAL = 1.0
-_LOOK_INTERVAL = 2.0
+_LOOK_INTERVAL = 10.0
+_WATCH_INTERVAL = 0.1
+_ENOUGH_FREE = 0.25
+_GATHER = 0.002
 
 
 @dataclass(slots=True)
@@ -40,6 +44,7 @@ class Running:
     task: asyncio.Task[None]
     stop_reason: StopReason | None = None
     is_in_handler: bool = False
+    deadline: float = inf
 
 
 class Engine(Worker):
@@ -84,6 +89,9 @@ class Engine(Worker):
         self._grace = settings.worker_drain_grace.total_seconds()
         self._running: dict[UUID, Running] = {}
         self._wake = asyncio.Event()
+        self._wake.set()
+        self._is_behind = False
+        self._gathering: asyncio.TimerHandle | None = None
         self._stopping = asyncio.Event()
         self._next_look = 0.0
         self._is_draining = False
@@ -96,11 +104,11 @@ class Engine(Worker):
     async def main(self) -> None:
         """Claim and run until told to stop, then drain."""
         while not self._stopping.is_set():
+            self._is_behind |= self._wake.is_set()
             self._wake.clear()  # before the look, so that what comes during it is not missed
-            claimed = await self._claim()
-            await self._record_health()
+            is_more = self._may_claim and await self._claim()
             await self._hand_back_lost()
-            if not claimed:
+            if not is_more:
                 await self._pause()
         await self._drain()
 
@@ -120,8 +128,9 @@ class Engine(Worker):
 
     def on_beat(self, beat: Heartbeat) -> None:
         """Cancels, drains and a changed concurrency, as they came with a heartbeat."""
-        self._is_draining = beat.is_draining
-        self.max_jobs = beat.concurrency
+        if (self._is_draining, self.max_jobs) != (beat.is_draining, beat.concurrency):
+            self._is_draining, self.max_jobs = beat.is_draining, beat.concurrency
+            self.wake()
         for job_id in beat.cancelling:
             self.cancel(job_id)
 
@@ -138,33 +147,41 @@ class Engine(Worker):
         self._stopping.set()
         self._wake.set()
 
-    async def watch_lease(self) -> None:
-        """Stop external work before a lease that cannot be renewed ends; runs until cancelled."""
+    async def watch(self) -> None:
+        """Stop what is over its deadline, and everything before a lease that cannot be renewed ends; runs for ever."""
         while True:
-            await asyncio.sleep(0.5)
-            if not self._lease.is_valid and self._running:
+            await asyncio.sleep(_WATCH_INTERVAL)
+            now = monotonic()
+            for job_id in [job_id for job_id, entry in self._running.items() if entry.deadline <= now]:
+                self._stop_job(job_id, StopReason.TIMEOUT)
+            if self._running and not self._lease.is_valid:
                 logger.warning("The lease is not sure any more; its jobs are handed back")
                 for job_id in list(self._running):
                     self._stop_job(job_id, StopReason.DRAIN)
 
-    async def write_progress(self) -> None:
+    async def report(self) -> None:
         """Keep the newest progress on the rows, one statement a second for all jobs; runs until cancelled."""
         while True:
             await asyncio.sleep(_PROGRESS_INTERVAL)
             await self._report(self._runner.progress.take())
+            await self._record_health()
 
     @property
     def _lease(self) -> LeaseKeeper:
         assert self.lease is not None, "the lifespan sets the lease"
         return self.lease
 
-    async def _claim(self) -> int:
-        if self.free_slots <= 0 or self._is_draining or not self._lease.is_valid:
-            return 0
-        jobs = await self._claimer.claim(self._lease.worker_id, self.free_slots)
-        for job in jobs:
+    @property
+    def _may_claim(self) -> bool:
+        return self.free_slots > 0 and not self._is_draining and self._lease.is_valid
+
+    async def _claim(self) -> bool:
+        """Start what waits, up to the free slots; whether more of it waits."""
+        claim = await self._claimer.claim(self._lease.worker_id, self.free_slots, is_told=self._is_behind)
+        for job in claim.jobs:
             self._start(job)
-        return len(jobs)
+        self._is_behind = claim.is_more
+        return claim.is_more
 
     def _start(self, job: ClaimedJob, stop_reason: StopReason | None = None) -> Running:
         if stop_reason is None:
@@ -180,7 +197,8 @@ class Engine(Worker):
             started = monotonic()
             try:
                 verdict = await self._handle(job)
-                await self._report(self._runner.progress.take_one(job.id))
+                if reports := self._runner.progress.take_one(job.id):
+                    await self._report(reports)
                 if verdict is not None:
                     await self._finisher.finish(worker_id, job, verdict)
                     level = "DEBUG" if verdict.status is JobStatus.SUCCEEDED else "INFO"
@@ -192,7 +210,20 @@ class Engine(Worker):
                 logger.exception("The attempt could not be finished; the job goes back to its queue")
             finally:
                 del self._running[job.id]
-                self._wake.set()
+                self._offer_slot()
+
+    def _offer_slot(self) -> None:
+        """Claim when a part of the slots is free, or soon: a claim for each single slot would cost most of the time."""
+        if not self._is_behind:
+            return  # nothing waits, and what comes is announced
+        if self.free_slots >= self.max_jobs * _ENOUGH_FREE:
+            self.wake()
+        elif self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(_GATHER, self._end_gathering)
+
+    def _end_gathering(self) -> None:
+        self._gathering = None
+        self.wake()
 
     async def _handle(self, job: ClaimedJob) -> Verdict | None:
         """The handler's part of an attempt: from here to its end it may be stopped."""
@@ -200,17 +231,20 @@ class Engine(Worker):
         if entry.stop_reason is not None:
             return stopped(job, entry.stop_reason)
         entry.is_in_handler = True
+        if (seconds := job.timeout.total_seconds()) >= SHORTEST_SWEPT_TIMEOUT:
+            entry.deadline = monotonic() + seconds
         try:
             return await self._runner.run(job, lambda: entry.stop_reason)
         finally:
             entry.is_in_handler = False
+            entry.deadline = inf
 
     async def _hand_back_lost(self) -> None:
         """Release rows that name our lease though nothing runs here: the answer to their claim was lost.
 
         Called where no claim is under way, so what is not known here is known nowhere.
         """
-        if monotonic() < self._next_look or not self._lease.is_valid:
+        if not self._lease.is_valid or (monotonic() < self._next_look and not self._claimer.is_unsure):
             return
         self._next_look = monotonic() + _LOOK_INTERVAL
         worker_id = self._lease.worker_id
@@ -218,6 +252,7 @@ class Engine(Worker):
             lost = await self._attempts.find_held(self._direct, worker_id, except_for=list(self._running))
         except DATABASE_ERRORS:
             return
+        self._claimer.is_unsure = False
         for job in lost:
             if job.id not in self._running:
                 logger.warning("A claim's answer was lost; the job goes back to its queue: job_id={}", job.id)
@@ -249,6 +284,7 @@ class Engine(Worker):
             return
 
     async def _drain(self) -> None:
+        await self._claimer.settle()
         deadline = monotonic() + self._grace
         while self._running and monotonic() < min(deadline, monotonic() + self._grace):
             await asyncio.wait([entry.task for entry in self._running.values()], timeout=0.2)

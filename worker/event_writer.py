@@ -10,6 +10,8 @@ from redis import RedisError, ResponseError
 from common.events import EventLog, NewEvent
 
 _BATCH = 200
+_MANY = 50
+_GATHER = 0.002
 _MAX_BACKOFF = 2.0
 
 
@@ -52,6 +54,8 @@ class EventWriter:
         backoff, silent_until, apart, is_retry = 0.05, 0.0, 0, False
         try:
             while self._pending:
+                if _MANY < len(self._pending) < _BATCH:
+                    await asyncio.sleep(_GATHER)  # so that the start and the end of short jobs travel together
                 size = 1 if apart > 0 else _BATCH
                 apart -= 1
                 batch = [self._pending.popleft() for _ in range(min(size, len(self._pending)))]

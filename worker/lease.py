@@ -58,6 +58,7 @@ class LeaseKeeper:
         self._valid_until = 0.0
         self._last_sent = float("-inf")
         self._healthy_since = 0.0
+        self._has_beaten = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._process_id = worker_id
@@ -127,6 +128,10 @@ class LeaseKeeper:
         async with asyncio.timeout(self._interval), engine.connect() as db:
             beat = await self._workers.heartbeat(db, self.worker_id, self._lease)
         if beat.is_alive:
+            if not self._has_beaten:
+                # Others could renew their leases all that time, so a new process may judge them at once.
+                self._healthy_since = sent - beat.database_up.total_seconds()
+                self._has_beaten = True
             self._extend(sent)
             loop.call_soon_threadsafe(self._on_beat, beat)
             return True

@@ -44,10 +44,11 @@ async def lifespan(settings: WorkerSettings) -> AsyncIterator[Engine]:
         loops = {
             "signals": container.signals().run(lambda: keeper.worker_id),
             "canary": container.signals().canary.run(),
-            "reconciler": container.reconciler().run(keeper),
-            "scheduler": container.scheduler().run(keeper),
-            "lease": engine.watch_lease(),
-            "progress": engine.write_progress(),
+            "leader": container.leader().run(),
+            "reconciler": container.reconciler().run(keeper, container.leader()),
+            "scheduler": container.scheduler().run(keeper, container.leader()),
+            "watch": engine.watch(),
+            "report": engine.report(),
             "webhooks": container.webhook_dispatcher().run(),
         }
         for name, loop in loops.items():

@@ -1,6 +1,8 @@
 """Makes Redis agree with the rows and takes the jobs of dead workers back. Every worker can lead; one does."""
 
 import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from secrets import token_hex
 from time import monotonic
@@ -9,11 +11,10 @@ from arq.connections import ArqRedis
 from loguru import logger
 from redis import RedisError
 
+from common.database.direct import DirectPool
 from common.database.outage import DATABASE_ERRORS
 from common.database.session import Sessions
-from common.errors import LockLostError
 from common.events import EventType, NewEvent
-from common.lock import RedisLock
 from common.queue.hints import Hint, HintQueue
 from common.queue.status import JobStatus
 from common.redis import RedisKeys
@@ -21,14 +22,15 @@ from common.repository.attempt import DueJob
 from common.repository.upkeep import MovedJob, UpkeepRepository
 from worker.dependants import Dependants
 from worker.event_writer import EventWriter
+from worker.leader import Leader
 from worker.lease import LeaseKeeper
 from worker.purger import Purger
 
-_LOCK = "reconciler"
-_LOCK_SECONDS = 2.0  # so soon somebody else leads when the leader dies
-_TICK = 0.5
-_BROKER_CHECK = 0.9
+_TICK = 1.0
+_THOROUGH = 10.0
+_REFILL_SECONDS = 10
 _BATCH = 500
+_REDIS_AWAY = (RedisError, OSError, TimeoutError)
 _TYPES = {
     JobStatus.QUEUED: EventType.RETRYING,
     JobStatus.FAILED: EventType.FAILED,
@@ -38,28 +40,36 @@ _TYPES = {
 
 
 class Reconciler:
-    """The leader's loop. The lock only saves work: guards and SKIP LOCKED keep two leaders correct."""
+    """Looks each second whether there is something to do, in one command and one statement.
+
+    Every worker takes jobs of the dead back and refills a lost Redis; the leader does the rest. The lock only saves
+    work: guards and SKIP LOCKED keep two leaders correct.
+    """
 
     def __init__(
         self,
         sessions: Sessions,
+        direct: DirectPool,
         upkeep: UpkeepRepository,
         redis: ArqRedis,
         keys: RedisKeys,
-        lock: RedisLock,
         hints: HintQueue,
         events: EventWriter,
         dependants: Dependants,
         purger: Purger,
         *,
+        queues: Sequence[str],
+        on_waiting: Callable[[], None],
         max_crashes: int,
         lease: timedelta,
     ) -> None:
         self._sessions = sessions
+        self._direct = direct
+        self._queues = queues
+        self._on_waiting = on_waiting
         self._upkeep = upkeep
         self._redis = redis
         self._keys = keys
-        self._lock = lock
         self._hints = hints
         self._events = events
         self._dependants = dependants
@@ -67,33 +77,39 @@ class Reconciler:
         self._max_crashes = max_crashes
         self._grace = lease.total_seconds()
         self._silent_until = 0.0
-        self._next_broker_check = 0.0
+        self._next_thorough = 0.0
 
-    async def run(self, keeper: LeaseKeeper) -> None:
-        """Lead whenever the lock is free, until cancelled. With Redis away everybody does the work."""
+    async def run(self, keeper: LeaseKeeper, leader: Leader) -> None:
+        """Look each second, until cancelled."""
         while True:
-            try:
-                async with self._lock.lock(_LOCK, ttl=_LOCK_SECONDS, auto_renew=True) as acquired:
-                    while acquired:
-                        await self._try_tick(keeper)
-                        await asyncio.sleep(_TICK)
-            except LockLostError:
-                logger.info("Another worker leads now")
-            except (RedisError, OSError, TimeoutError):
-                await self._try_tick(keeper)
+            await self._try_tick(keeper, leader)
             await asyncio.sleep(_TICK)
 
-    async def _try_tick(self, keeper: LeaseKeeper) -> None:
+    async def _try_tick(self, keeper: LeaseKeeper, leader: Leader) -> None:
         if not keeper.is_valid:
             return
         try:
-            await self.tick(may_end_leases=keeper.healthy_for > self._grace)
+            await self.tick(may_end_leases=keeper.healthy_for > self._grace, is_leading=leader.is_leading)
         except DATABASE_ERRORS as error:
             self._warn("PostgreSQL is away; upkeep waits: {}", error)
 
-    async def tick(self, *, may_end_leases: bool) -> None:
+    async def tick(self, *, may_end_leases: bool, is_leading: bool = True) -> None:
         """One round. Leases of others may end only when our own contact with the database had no gap."""
-        await self._check_broker()
+        await self._look_at_redis()
+        found = await self._upkeep.look(self._direct)
+        is_thorough = is_leading and monotonic() >= self._next_thorough
+        if (found.late_leases and may_end_leases) or found.orphans or found.over or is_thorough:
+            self._next_thorough = monotonic() + _THOROUGH
+            await self._move(may_end_leases=may_end_leases)
+        if is_leading:
+            if found.unresolved:
+                await self._dependants.sweep()
+            if found.due:
+                await self._dispatch()
+            await self._purger.tick()
+
+    async def _move(self, *, may_end_leases: bool) -> None:
+        """Take the jobs of dead workers back, and end those that nobody may start any more."""
         async with self._sessions.begin() as db:
             if may_end_leases and (dead := await self._upkeep.end_expired_leases(db)):
                 logger.warning("Workers lost their lease: count={}", len(dead))
@@ -103,34 +119,36 @@ class Reconciler:
         for job in moved:
             self._tell(job)
         await self._publish([_hint(job) for job in reaped if job.status is JobStatus.QUEUED])
-        await self._dependants.sweep()
-        await self._dispatch()
-        await self._purger.tick()
 
-    async def _check_broker(self) -> None:
-        """A missing epoch means that Redis lost its memory: every waiting row is dispatched again."""
-        if monotonic() < self._next_broker_check:
-            return
-        self._next_broker_check = monotonic() + _BROKER_CHECK
+    async def _look_at_redis(self) -> None:
+        """Hints may wait that nobody heard of; a missing epoch means that Redis lost its memory."""
         try:
-            is_new = await self._redis.set(self._keys.broker_epoch, token_hex(8), nx=True)
-        except (RedisError, OSError, TimeoutError):
+            look = await self._hints.look(self._queues)
+            if look.is_waiting:
+                self._on_waiting()
+            if not look.has_memory:
+                await self._refill()
+        except _REDIS_AWAY as error:
+            self._warn("Redis is away; workers claim from PostgreSQL: {}", error)
+
+    async def _refill(self) -> None:
+        """Hint at every waiting row again. A refill that dies is done again when its epoch runs out."""
+        if not await self._redis.set(self._keys.broker_epoch, token_hex(8), nx=True, ex=_REFILL_SECONDS):
             return
-        if is_new:
-            try:
-                async with self._sessions.begin() as db:
-                    count = await self._upkeep.dispatch_all(db)
-            except BaseException:
-                await self._redis.delete(self._keys.broker_epoch)
-                raise
-            if count:
-                logger.warning("Redis was empty; waiting jobs are dispatched again: count={}", count)
+        count = 0
+        async with self._sessions() as db, aclosing(self._upkeep.waiting(db, batch=_BATCH)) as batches:
+            async for jobs in batches:
+                await self._hints.enqueue([_due_hint(job) for job in jobs])
+                await self._redis.expire(self._keys.broker_epoch, _REFILL_SECONDS)
+                count += len(jobs)
+        await self._redis.persist(self._keys.broker_epoch)
+        if count:
+            logger.warning("Redis was empty; waiting jobs are dispatched again: count={}", count)
 
     async def _dispatch(self) -> None:
         """Write the hints that are missing. Publish first, mark second: the failure mode is a double hint.
 
-        One batch a tick while nothing is missing, so that a long backlog costs little; a lost Redis is refilled at
-        once.
+        One batch a tick while nothing is missing, so that a long backlog costs little.
         """
         is_missing = True
         while is_missing:
@@ -146,7 +164,7 @@ class Reconciler:
     async def _publish(self, hints: list[Hint]) -> list[bool] | None:
         try:
             return await self._hints.enqueue(hints)
-        except (RedisError, OSError, TimeoutError) as error:
+        except _REDIS_AWAY as error:
             self._warn("Redis is away; workers claim from PostgreSQL: {}", error)
             return None
 

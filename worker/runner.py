@@ -21,6 +21,8 @@ from worker.reporter import AttemptReporter, ProgressBook
 
 _WRAP_UP_SHARE = 0.1
 _LONGEST_WRAP_UP = timedelta(seconds=30)
+SHORTEST_SWEPT_TIMEOUT = 1.0
+"""Longer timeouts, seconds, are kept by the engine's sweep: a timer of its own for each attempt costs a tenth of it."""
 
 
 class StopReason(StrEnum):
@@ -29,6 +31,7 @@ class StopReason(StrEnum):
     CANCEL = "cancel"
     DRAIN = "drain"
     OUTDATED = "outdated"
+    TIMEOUT = "timeout"
 
 
 class Runner:
@@ -44,7 +47,8 @@ class Runner:
     async def run(self, job: ClaimedJob, stop_reason: Callable[[], StopReason | None]) -> Verdict | None:
         """The verdict on one attempt; None when it is outdated and nothing may be written.
 
-        `stop_reason` tells, when the task is cancelled from outside, why.
+        `stop_reason` tells, when the task is cancelled from outside, why. Whoever calls keeps the timeouts from
+        `SHORTEST_SWEPT_TIMEOUT` on.
         """
         kind = self._catalog.get(job.kind)
         if kind is None:
@@ -58,7 +62,8 @@ class Runner:
         try:
             return await self._attempt(job, kind, payload, reporter)
         except asyncio.CancelledError:
-            return stopped(job, stop_reason())
+            reason = stop_reason()
+            return verdicts.timed_out(job, kind) if reason is StopReason.TIMEOUT else stopped(job, reason)
         finally:
             reporter.close()
 
@@ -78,11 +83,16 @@ class Runner:
             ends_at=monotonic() + job.timeout.total_seconds(),
             wrap_up=min(job.timeout * _WRAP_UP_SHARE, _LONGEST_WRAP_UP),
         )
+        scope: asyncio.Timeout | None = None
         try:
-            async with asyncio.timeout(job.timeout.total_seconds()) as scope:
+            if (seconds := job.timeout.total_seconds()) >= SHORTEST_SWEPT_TIMEOUT:
                 result = await kind.handler(context, payload)
+            else:
+                async with asyncio.timeout(seconds) as scope:
+                    result = await kind.handler(context, payload)
         except TimeoutError as error:
-            return verdicts.timed_out(job, kind) if scope.expired() else verdicts.from_error(job, kind, error)
+            is_late = scope is not None and scope.expired()
+            return verdicts.timed_out(job, kind) if is_late else verdicts.from_error(job, kind, error)
         except Exception as error:
             logger.opt(exception=True).info("Attempt raised: error={}", type(error).__name__)
             return verdicts.from_error(job, kind, error)

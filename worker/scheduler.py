@@ -7,14 +7,13 @@ from datetime import timedelta
 from time import monotonic
 
 from loguru import logger
-from redis import RedisError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from common.database.direct import DirectPool
 from common.database.model import FiringOutcome, Job
 from common.database.outage import DATABASE_ERRORS
 from common.database.session import Sessions
-from common.errors import AppError, LockLostError, UnknownKindError
-from common.lock import RedisLock
+from common.errors import AppError, UnknownKindError
 from common.mail.templates import MailTemplate
 from common.queue.announcer import Announcer
 from common.queue.firings import FiringWriter, PlannedFiring
@@ -22,12 +21,11 @@ from common.queue.notices import Notices
 from common.repository.job import JobRepository, NewJob, Owner
 from common.repository.schedule import DueSchedule, NewFiring, ScheduleMove, ScheduleRepository
 from common.schedule.plan import SlotPlan, due_at, plan_due
+from worker.leader import Leader
 from worker.lease import LeaseKeeper
 from worker.notifier import Notifier
 from worker.system_schedules import SystemSchedules
 
-_LOCK = "scheduler"
-_LOCK_SECONDS = 5.0
 _TICK = 0.25
 _PENDING_EVERY = 1.0
 _BATCH = 500
@@ -57,7 +55,7 @@ class Scheduler:
         notices: Notices,
         system: SystemSchedules,
         notifier: Notifier,
-        lock: RedisLock,
+        direct: DirectPool,
         *,
         grace: timedelta,
         unknown_kind_grace: timedelta,
@@ -70,23 +68,16 @@ class Scheduler:
         self._notices = notices
         self._system = system
         self._notifier = notifier
-        self._lock = lock
+        self._direct = direct
         self._grace = grace
         self._unknown_kind_grace = unknown_kind_grace
         self._next_pending = 0.0
         self._silent_until = 0.0
 
-    async def run(self, keeper: LeaseKeeper) -> None:
-        """Lead whenever the lock is free, until cancelled. With Redis away everybody does the work."""
+    async def run(self, keeper: LeaseKeeper, leader: Leader) -> None:
+        """Fire while this worker leads, until cancelled."""
         while True:
-            try:
-                async with self._lock.lock(_LOCK, ttl=_LOCK_SECONDS, auto_renew=True) as acquired:
-                    while acquired:
-                        await self._try_tick(keeper)
-                        await asyncio.sleep(_TICK)
-            except LockLostError:
-                logger.info("Another worker leads the schedules now")
-            except (RedisError, OSError, TimeoutError):
+            if leader.is_leading:
                 await self._try_tick(keeper)
             await asyncio.sleep(_TICK)
 
@@ -94,14 +85,17 @@ class Scheduler:
         """Fire everything that is due, and send the mails about ends; how many schedules were looked at."""
         await self._system.sync()
         total = 0
-        while count := await self._fire_due():
+        wanted = await self._schedules.look(self._direct)
+        while wanted.due and (count := await self._fire_due()):
             total += count
             if count < _BATCH:
                 break
         if monotonic() >= self._next_pending:
             self._next_pending = monotonic() + _PENDING_EVERY
-            total += await self._fire_pending()
-            await self._notifier.sweep()
+            if wanted.pending:
+                total += await self._fire_pending()
+            if wanted.notices:
+                await self._notifier.sweep()
         return total
 
     async def _try_tick(self, keeper: LeaseKeeper) -> None:

@@ -46,11 +46,22 @@ for channel in pairs(woken) do redis.call('PUBLISH', channel, '1') end
 return added
 """)
 
-# KEYS: later of each queue. ARGV: the settled hints as one JSON list of [queue index, id, body key].
+# KEYS: later of each queue. ARGV: how keys of bodies begin, and for each queue the settled ids, run together.
 _SETTLE = Script("""
-for _, hint in ipairs(cjson.decode(ARGV[1])) do
-  redis.call('ZREM', KEYS[hint[1] + 1], hint[2])
-  redis.call('UNLINK', hint[3])
+for q, later in ipairs(KEYS) do
+  local ids, bodies = {}, {}
+  for id in string.gmatch(ARGV[q + 1], string.rep('.', 36)) do
+    ids[#ids + 1], bodies[#bodies + 1] = id, ARGV[1] .. id
+    if #ids == 1000 then
+      redis.call('ZREM', later, unpack(ids))
+      redis.call('UNLINK', unpack(bodies))
+      ids, bodies = {}, {}
+    end
+  end
+  if #ids > 0 then
+    redis.call('ZREM', later, unpack(ids))
+    redis.call('UNLINK', unpack(bodies))
+  end
 end
 """)
 
@@ -74,11 +85,12 @@ for q = 1, #KEYS - 1, 4 do
       redis.call('ZREM', later, id)
       redis.call('ZADD', queue, 'NX', served, id)
     end
-    local popped = redis.call('ZPOPMIN', queue, left)
+    local popped, put_off = redis.call('ZPOPMIN', queue, left), {}
     for i = 1, #popped, 2 do
       local id = popped[i]
       if #id == 36 and string.match(id, '^[%x-]+$') then
-        redis.call('ZADD', later, now + ARGV[2], id)
+        put_off[#put_off + 1] = now + ARGV[2]
+        put_off[#put_off + 1] = id
         taken[#taken + 1] = (q - 1) / 4
         taken[#taken + 1] = id
         left = left - 1
@@ -88,6 +100,7 @@ for q = 1, #KEYS - 1, 4 do
         redis.call('LTRIM', KEYS[1], 0, 999)
       end
     end
+    if #put_off > 0 then redis.call('ZADD', later, unpack(put_off)) end
     if #popped > 0 then
       if redis.call('EXISTS', queue) == 1 then redis.call('SET', clock, served)
       else redis.call('DEL', clock, lanes) end
@@ -122,6 +135,14 @@ class TakenHint:
 
     job_id: UUID
     queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one glance at Redis shows; without the epoch key it has lost its memory."""
+
+    is_waiting: bool
+    has_memory: bool
 
 
 class HintQueue:
@@ -180,15 +201,25 @@ class HintQueue:
             await pipe.execute()
         return hints
 
+    async def look(self, queues: Sequence[str]) -> Look:
+        """Whether hints wait in these queues, and whether Redis still has its memory: one command."""
+        hints = [key for name in queues for key in (self._keys.queue(name), self._keys.later(name))]
+        # EXISTS counts a key as often as it is named, so that one number answers both questions.
+        weight = len(hints) + 1
+        found = int(await self._redis.exists(*[self._keys.broker_epoch] * weight, *hints))
+        return Look(is_waiting=found % weight > 0, has_memory=found >= weight)
+
     async def settle(self, hints: Sequence[TakenHint]) -> None:
         """Remove hints whose rows were looked at."""
         if hints:
             await run_scripts(self._redis, self._settling(hints))
 
     def _settling(self, hints: Sequence[TakenHint]) -> ScriptCall:
-        queues = list(dict.fromkeys(hint.queue for hint in hints))
-        rows = [(queues.index(hint.queue), str(hint.job_id), self._keys.hint(str(hint.job_id))) for hint in hints]
-        return ScriptCall(_SETTLE, [self._keys.later(name) for name in queues], [to_json(rows)])
+        ids: dict[str, list[str]] = {}
+        for hint in hints:
+            ids.setdefault(hint.queue, []).append(str(hint.job_id))
+        keys = [self._keys.later(name) for name in ids]
+        return ScriptCall(_SETTLE, keys, [self._keys.hint(""), *map("".join, ids.values())])
 
 
 def _read_id(raw: bytes) -> UUID | None:

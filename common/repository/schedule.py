@@ -12,7 +12,7 @@ from sqlalchemy.orm import defer
 
 from common.database.model import Firing, Job, Schedule, ScheduleStatus
 from common.repository.job import Owner
-from common.repository.sql import INTERVALS, INTS, TEXTS, TIMES, UUIDS, Executor, execute, statement
+from common.repository.sql import INTERVALS, INTS, TEXTS, TIMES, UUIDS, AnyExecutor, Executor, execute, fetch, statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,13 @@ _DUE = statement(
           ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED) AS due
     """,
     limit=Integer(),
+)
+_LOOK = statement(
+    """
+    SELECT EXISTS (SELECT FROM schedules WHERE status = 'active' AND due_at <= clock_timestamp()),
+           EXISTS (SELECT FROM schedules WHERE pending_slot IS NOT NULL AND status <> 'disabled'),
+           EXISTS (SELECT FROM job_notices)
+    """
 )
 _PENDING = statement(
     """
@@ -139,8 +146,22 @@ class DueSchedule:
     is_last_active: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What there may be to do: schedules to fire, buffered slots, mails about ends."""
+
+    due: bool
+    pending: bool
+    notices: bool
+
+
 class ScheduleRepository:
     """Schedules, from the scheduler's side and from their owners'."""
+
+    async def look(self, db: AnyExecutor) -> Wanted:
+        """What there may be to do, in one cheap statement."""
+        [row] = await fetch(db, _LOOK, {})
+        return Wanted(*row)
 
     async def lock_due(self, db: Executor, *, limit: int) -> list[DueSchedule]:
         """Active schedules whose time has come, the latest first of all."""

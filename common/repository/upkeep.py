@@ -1,16 +1,17 @@
 """Queries of the reconciler: dead leases, lost hints, expiry. Each is safe when several processes run it at once."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Boolean
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.queue.status import JobStatus
 from common.repository.attempt import DueJob
-from common.repository.sql import UUIDS, Executor, execute, statement
+from common.repository.sql import UUIDS, AnyExecutor, Executor, execute, fetch, statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +132,38 @@ _DISPATCHED = statement(
     missing=ARRAY(Boolean),
 )
 
-_DISPATCH_ALL = statement(
+_WAITING = statement(
     """
-    UPDATE jobs SET next_dispatch_at = clock_timestamp()
-    FROM (SELECT id AS job_id FROM jobs
-          WHERE status = 'queued' AND pending_after = 0 AND next_dispatch_at > clock_timestamp()
-          ORDER BY next_dispatch_at FOR UPDATE SKIP LOCKED) AS waiting
-    WHERE id = waiting.job_id AND run_at <= clock_timestamp()
+    SELECT id, owner_id, kind, queue, priority, dispatch_no FROM jobs
+    WHERE status = 'queued' AND pending_after = 0 AND run_at <= clock_timestamp()
+    ORDER BY next_dispatch_at
     """
 )
+
+# Each is told by the head of an index. Workers that ended long ago have no jobs left.
+_LOOK = statement(
+    """
+    SELECT EXISTS (SELECT FROM workers WHERE stopped_at IS NULL AND lease_expires_at < clock_timestamp()),
+           EXISTS (SELECT FROM workers WHERE stopped_at > clock_timestamp() - interval '1 day'
+                     AND EXISTS (SELECT FROM jobs WHERE lease_owner = workers.id AND status = 'running')),
+           EXISTS (SELECT FROM jobs WHERE status = 'queued' AND expires_at <= clock_timestamp())
+             OR EXISTS (SELECT FROM jobs WHERE status = 'queued' AND cancel_requested_at IS NOT NULL),
+           EXISTS (SELECT FROM jobs WHERE status = 'queued' AND pending_after = 0
+                     AND next_dispatch_at <= clock_timestamp() AND run_at <= clock_timestamp()),
+           EXISTS (SELECT FROM jobs WHERE has_dependants AND finished_at IS NOT NULL)
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What there is to do: leases that ran out, jobs of dead workers, jobs to end, missing hints, ends to account."""
+
+    late_leases: bool
+    orphans: bool
+    over: bool
+    due: bool
+    unresolved: bool
 
 
 class UpkeepRepository:
@@ -170,9 +194,16 @@ class UpkeepRepository:
         values = {"ids": list(was_missing), "missing": list(was_missing.values())}
         await execute(db, _DISPATCHED, values)
 
-    async def dispatch_all(self, db: Executor) -> int:
-        """Make every waiting row due for dispatch, because Redis lost its memory. The number of rows."""
-        return (await execute(db, _DISPATCH_ALL, {})).rowcount
+    async def look(self, db: AnyExecutor) -> Upkeep:
+        """What there is to do, in one cheap statement."""
+        [row] = await fetch(db, _LOOK, {})
+        return Upkeep(*row)
+
+    async def waiting(self, db: AsyncSession, *, batch: int) -> AsyncGenerator[list[DueJob]]:
+        """Every job that may start, in batches, however many there are."""
+        rows = await db.stream(_WAITING, execution_options={"yield_per": batch})
+        async for part in rows.partitions():
+            yield [DueJob(*row) for row in part]
 
 
 def _moved(result: Any) -> list[MovedJob]:

@@ -26,12 +26,16 @@ class Incarnation:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """What a worker learns from renewing its lease; `is_alive` is False when others were told it is dead."""
+    """What a worker learns from renewing its lease; `is_alive` is False when others were told it is dead.
+
+    `database_up` is how long PostgreSQL has been running.
+    """
 
     is_alive: bool
     is_draining: bool
     concurrency: int
     cancelling: frozenset[UUID]
+    database_up: timedelta = timedelta(0)
 
 
 _REGISTER = statement(
@@ -52,7 +56,7 @@ _HEARTBEAT = statement(
         WHERE id = :id AND stopped_at IS NULL
         RETURNING is_draining, concurrency
     )
-    SELECT is_draining, concurrency,
+    SELECT is_draining, concurrency, clock_timestamp() - pg_postmaster_start_time() AS database_up,
            ARRAY(SELECT id FROM jobs WHERE lease_owner = :id AND status = 'running'
                                        AND cancel_requested_at IS NOT NULL) AS cancelling
     FROM renewed
@@ -113,7 +117,7 @@ class WorkerRepository:
         row = (await execute(db, _HEARTBEAT, {"id": worker_id, "lease": lease})).one_or_none()
         if row is None:
             return Heartbeat(is_alive=False, is_draining=True, concurrency=0, cancelling=frozenset())
-        return Heartbeat(True, row.is_draining, row.concurrency, frozenset(row.cancelling))
+        return Heartbeat(True, row.is_draining, row.concurrency, frozenset(row.cancelling), row.database_up)
 
     async def release(self, db: Executor, worker_id: UUID) -> bool:
         """End an incarnation whose process is known to be gone, and later ones of the same process.

@@ -146,7 +146,7 @@ async def test_a_key_of_the_wrong_type_hurts_only_itself(arena: Arena, key: str)
     name = {
         "quarantine": keys.quarantine,
         "broker_epoch": keys.broker_epoch,
-        "lock": keys.lock("reconciler"),
+        "lock": keys.lock("leader"),
         "events": "",
     }[key]
     first = await arena.submit(system_echo, HELLO)
