@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from common.database.direct import DirectPool
 
 WRITES = {
+    "insert": "INSERT INTO jobs (",
     "claim": "SET status = 'running'",
     "end": "WITH verdict AS",
     "heartbeat": "WITH renewed AS",
