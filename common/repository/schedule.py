@@ -61,13 +61,6 @@ _DUE = statement(
     """,
     limit=Integer(),
 )
-_LOOK = statement(
-    """
-    SELECT EXISTS (SELECT FROM schedules WHERE status = 'active' AND due_at <= clock_timestamp()),
-           EXISTS (SELECT FROM schedules WHERE pending_slot IS NOT NULL AND status <> 'disabled'),
-           EXISTS (SELECT FROM job_notices)
-    """
-)
 _PENDING = statement(
     """
     SELECT id, clock_timestamp() AS now, false AS is_last_active FROM schedules
@@ -133,6 +126,13 @@ _PURGE_FIRINGS = statement(
     """,
     retention=INTERVAL(),
     limit=Integer(),
+)
+_LOOK = statement(
+    """
+    SELECT EXISTS (SELECT FROM schedules WHERE status = 'active' AND due_at <= statement_timestamp()),
+           EXISTS (SELECT FROM schedules WHERE pending_slot IS NOT NULL AND status <> 'disabled'),
+           EXISTS (SELECT FROM job_notices)
+    """
 )
 _LOCK_OWNER = statement("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
 

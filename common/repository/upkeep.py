@@ -140,16 +140,16 @@ _WAITING = statement(
     """
 )
 
-# Each is told by the head of an index. Workers that ended long ago have no jobs left.
+# Each is told by the head of an index, which only a stable time can bound. Workers that ended long ago have no jobs left.
 _LOOK = statement(
     """
-    SELECT EXISTS (SELECT FROM workers WHERE stopped_at IS NULL AND lease_expires_at < clock_timestamp()),
-           EXISTS (SELECT FROM workers WHERE stopped_at > clock_timestamp() - interval '1 day'
+    SELECT EXISTS (SELECT FROM workers WHERE stopped_at IS NULL AND lease_expires_at < statement_timestamp()),
+           EXISTS (SELECT FROM workers WHERE stopped_at > statement_timestamp() - interval '1 day'
                      AND EXISTS (SELECT FROM jobs WHERE lease_owner = workers.id AND status = 'running')),
-           EXISTS (SELECT FROM jobs WHERE status = 'queued' AND expires_at <= clock_timestamp())
+           EXISTS (SELECT FROM jobs WHERE status = 'queued' AND expires_at <= statement_timestamp())
              OR EXISTS (SELECT FROM jobs WHERE status = 'queued' AND cancel_requested_at IS NOT NULL),
            EXISTS (SELECT FROM jobs WHERE status = 'queued' AND pending_after = 0
-                     AND next_dispatch_at <= clock_timestamp() AND run_at <= clock_timestamp()),
+                     AND next_dispatch_at <= statement_timestamp() AND run_at <= statement_timestamp()),
            EXISTS (SELECT FROM jobs WHERE has_dependants AND finished_at IS NOT NULL)
     """
 )
