@@ -3,10 +3,10 @@
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
-from hashlib import sha256
 from hmac import digest
 
 from api.key_ring import KeyRing
+from api.one_time_tokens import hash_token
 
 _PREFIX = "ltr_"
 _RANDOM_BYTES = 32
@@ -40,11 +40,6 @@ class RefreshTokens:
                 return None
             token = found
         return token
-
-
-def hash_token(token: str) -> bytes:
-    """What is kept of a token or code that is random itself: no salt and no slow hash needed."""
-    return sha256(token.encode()).digest()
 
 
 def _derive(secret: bytes, token: str, salt: bytes) -> str:

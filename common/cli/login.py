@@ -22,9 +22,10 @@ def login(
     ] = False,
     url: UrlOption = None,
 ) -> None:
-    """Sign in, and keep the tokens for later commands, which renew them.
+    """Sign in, and keep the tokens for later commands.
 
-    They are kept for that address, in a file that only you can read. LETUIN_TOKEN goes before them.
+    They are kept for that address, in a file that only you can read, and renewed when they are used. LETUIN_TOKEN
+    goes before them.
     """
     address = find_target(url, as_nobody=True).url
     password = read_password(is_piped=password_stdin)

@@ -13,7 +13,10 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def logout(url: UrlOption = None) -> None:
-    """End the session that `letuin login` began, and forget its tokens."""
+    """Sign out.
+
+    Ends the session that `letuin login` began, and forgets its tokens.
+    """
     address = find_target(url, as_nobody=True).url
     if find_token(address) is None:
         error_console().print(f"Nobody is signed in at {address}.", markup=False)

@@ -13,6 +13,9 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def verify(code: Annotated[str, typer.Argument(help="The code from the mail.")], url: UrlOption = None) -> None:
-    """Verify the address that `letuin register` was called with."""
+    """Verify your address with the code from the mail.
+
+    It makes the account that `letuin register` asked for.
+    """
     account = ask(url, lambda client: client.post("/auth/verify-email", body={"code": code}), as_nobody=True)
     error_console().print(f"Welcome. Sign in with `letuin login {account['email']}`.", markup=False)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -37,7 +36,7 @@ async def test_a19_unknown_users_cost_as_much_as_wrong_passwords(connect: Connec
                 answers.append(await Person(http, email).try_login("wrong password"))
                 times.append(perf_counter() - started)
 
-    known, unknown = map(median, took.values())
+    known, unknown = map(min, took.values())  # the least disturbed ones
     assert 0.5 < known / unknown < 2  # without a hash it were a tenth
     told = [{k: v for k, v in answer.json().items() if k != "request_id"} for answer in answers]
     assert all(each == told[0] for each in told)

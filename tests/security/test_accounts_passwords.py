@@ -1,7 +1,6 @@
 """Passwords and addresses: which may be chosen, and who may change them."""
 
 from collections.abc import AsyncIterator
-from statistics import median
 from time import perf_counter
 
 import httpx2
@@ -49,16 +48,16 @@ async def test_a20_answers_tell_nothing_but_the_mails_do(ada: Person, mailbox: M
 async def test_a20_answers_take_equally_long(connect: Connect, make_user: MakeUser) -> None:
     await make_user()
     took: dict[str, list[float]] = {EMAIL: [], "nobody@example.com": []}
-    async with connect(account_reply_time=0.1, account_mails_per_hour=100) as http:
-        for _ in range(7):
+    async with connect(account_reply_time=0.2, account_mails_per_hour=100) as http:
+        for _ in range(5):
             for email, times in took.items():
                 started = perf_counter()
                 await Person(http).post("password/forgot", email=email)
                 times.append(perf_counter() - started)
 
-    known, unknown = map(median, took.values())
+    known, unknown = map(min, took.values())  # the least disturbed ones
     assert abs(known - unknown) < 0.1 * unknown
-    assert min(known, unknown) >= 0.1
+    assert min(known, unknown) >= 0.2
 
 
 async def test_a21_passwords_are_taken_as_they_are(ada: Person) -> None:

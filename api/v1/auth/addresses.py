@@ -1,11 +1,10 @@
 """Changing the e-mail address of an account: password first, then a code from the new mailbox."""
 
-import secrets
 from datetime import timedelta
 
 from api.audit import AuditLog, Outcome
 from api.config import ApiSettings
-from api.refresh_tokens import hash_token
+from api.one_time_tokens import hash_token, make_code
 from api.revocations import Revocations
 from api.v1.auth.account_mailer import AccountMailer
 from api.v1.auth.attempt_gate import AttemptGate
@@ -49,7 +48,7 @@ class AddressService:
         Raises what `PasswordProof.prove_self` raises, and `RateLimitedError`.
         """
         user = await self._proof.prove_self(who.owner, password, client)
-        lifetime, code = self._settings.reset_password_lifetime, secrets.token_urlsafe(32)
+        lifetime, code = self._settings.reset_password_lifetime, make_code()
         async with steady(self._settings.account_reply_time):
             async with self._sessions.begin() as db:
                 other = await self._users.find_by_email(db, new_email)

@@ -1,13 +1,11 @@
 """Changing a password: knowing the old one, or reading a mail."""
 
-import secrets
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.audit import AuditLog, Outcome
 from api.config import ApiSettings
+from api.one_time_tokens import hash_token, make_code
 from api.password_hasher import PasswordHasher
-from api.refresh_tokens import hash_token
 from api.revocations import Revocations
 from api.turnstile import Turnstile
 from api.v1.auth.account_mailer import AccountMailer
@@ -76,7 +74,7 @@ class PasswordService:
         """Send a code if there is such an account; nothing else tells. Raises `RateLimitedError`."""
         async with steady(self._settings.account_reply_time), self._turnstile.turn():
             await self._gate.take_registration(client)
-            code = secrets.token_urlsafe(32)
+            code = make_code()
             async with self._sessions.begin() as db:
                 user = await self._users.find_by_email(db, email)
                 may_mail = await self._gate.may_mail(db, email)

@@ -1,11 +1,9 @@
 """Making an account: a registration becomes a user when its code comes back from the mailbox."""
 
-import secrets
-
 from api.audit import AuditLog, Outcome
 from api.config import ApiSettings
+from api.one_time_tokens import hash_token, make_code
 from api.password_hasher import PasswordHasher
-from api.refresh_tokens import hash_token
 from api.turnstile import Turnstile
 from api.v1.auth.account_mailer import AccountMailer
 from api.v1.auth.attempt_gate import AttemptGate
@@ -53,7 +51,7 @@ class RegistrationService:
         async with steady(self._settings.account_reply_time), self._turnstile.turn():
             await self._gate.take_registration(client)
             new = NewCode(
-                code_hash=hash_token(code := secrets.token_urlsafe(32)),
+                code_hash=hash_token(code := make_code()),
                 purpose=CodePurpose.VERIFY_EMAIL,
                 email=email,
                 lifetime=self._settings.verify_email_lifetime,
@@ -73,7 +71,7 @@ class RegistrationService:
                 held = await self._codes.find_registration(db, email)
             if held is not None:
                 new = NewCode(
-                    code_hash=hash_token(code := secrets.token_urlsafe(32)),
+                    code_hash=hash_token(code := make_code()),
                     purpose=CodePurpose.VERIFY_EMAIL,
                     email=email,
                     lifetime=self._settings.verify_email_lifetime,

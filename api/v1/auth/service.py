@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from api.audit import AuditLog, Outcome
-from api.refresh_tokens import hash_token
+from api.one_time_tokens import hash_token
 from api.revocations import Revocations
 from api.turnstile import Turnstile
 from api.v1.auth.client import Client, SignedIn

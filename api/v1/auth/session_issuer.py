@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from api.config import ApiSettings
-from api.refresh_tokens import RefreshTokens, hash_token
+from api.one_time_tokens import hash_token
+from api.refresh_tokens import RefreshTokens
 from api.security import AccessTokens
 from api.v1.auth.client import Client
 from common.database.model import User
