@@ -64,8 +64,14 @@ class ApiContainer(CommonContainer):
     api_keys = providers.Singleton(ApiKeyRepository)
     job_tokens = providers.Singleton(JobTokens, signer)
     access_cache = providers.Singleton(AccessCache, CommonContainer.settings.provided.access_cache_lifetime)
+    event_bus = providers.Singleton(EventBus, CommonContainer.listener_redis, CommonContainer.keys)
+    tenant_updates = providers.Singleton(TenantUpdates, event_bus, CommonContainer.sessions, users)
     revocations = providers.Singleton(
-        Revocations, CommonContainer.redis, CommonContainer.listener_redis, CommonContainer.keys, access_cache
+        Revocations,
+        CommonContainer.redis,
+        CommonContainer.listener_redis,
+        CommonContainer.keys,
+        providers.List(access_cache, tenant_updates),
     )
     authenticator = providers.Singleton(
         Authenticator,
@@ -104,7 +110,7 @@ class ApiContainer(CommonContainer):
         history,
         CommonContainer.queue,
         providers.Singleton(Submitter, CommonContainer.settings, CommonContainer.catalog, CommonContainer.queue),
-        providers.Singleton(TenantUpdates, event_bus, CommonContainer.sessions, users),
+        tenant_updates,
         admission,
     )
     event_streams = providers.Singleton(EventStreams, CommonContainer.settings, event_bus, history, waiter, admission)
@@ -130,7 +136,13 @@ class ApiContainer(CommonContainer):
         audit,
     )
     members = providers.Singleton(MemberRepository)
-    offboarding = providers.Singleton(Offboarding, CommonContainer.settings, CommonContainer.bulk)
+    offboarding = providers.Singleton(
+        Offboarding,
+        CommonContainer.settings,
+        CommonContainer.sessions,
+        CommonContainer.schedules,
+        CommonContainer.bulk,
+    )
     user_service = providers.Singleton(
         UserService, CommonContainer.sessions, members, cursors, revocations, offboarding
     )

@@ -1,4 +1,4 @@
-"""Stops the jobs of somebody who may not run any: who was disabled, deleted or moved to another tenant."""
+"""Stops the jobs and schedules of somebody who may run none: who was disabled, deleted or moved to another tenant."""
 
 import asyncio
 from datetime import timedelta
@@ -8,18 +8,25 @@ from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.config import ApiSettings
+from common.database.session import Sessions
 from common.queue.bulk import BulkQueue
 from common.repository.job import Owner
 from common.repository.job_filter import JobFilter
+from common.repository.schedule import ScheduleFilter, ScheduleRepository
 
 _REASON = "its owner may not run jobs any more"
+_MOST_SCHEDULES = 10_000
 _MARGIN = timedelta(seconds=1)
 
 
 class Offboarding:
     """`async with offboarding:` lets the second look of each `stop_jobs` happen, or cuts it short at the end."""
 
-    def __init__(self, settings: ApiSettings, bulk: BulkQueue) -> None:
+    def __init__(
+        self, settings: ApiSettings, sessions: Sessions, schedules: ScheduleRepository, bulk: BulkQueue
+    ) -> None:
+        self._sessions = sessions
+        self._schedules = schedules
         self._bulk = bulk
         self._delay = (settings.access_cache_lifetime + _MARGIN).total_seconds()
         self._later: set[asyncio.Task[None]] = set()
@@ -34,13 +41,16 @@ class Offboarding:
             await asyncio.wait(self._later)
 
     async def stop_jobs(self, owner: Owner) -> None:
-        """Cancel everything that waits or runs, and look again when no process can know the old token any more."""
+        """Disable schedules, cancel what waits or runs, and look again when no process can know the old token."""
         await self._stop(owner)
         task = asyncio.create_task(self._stop_later(owner), name="offboarding")
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
     async def _stop(self, owner: Owner) -> None:
+        async with self._sessions.begin() as db:
+            found = await self._schedules.list_page(db, owner, ScheduleFilter(limit=_MOST_SCHEDULES))
+            await self._schedules.disable(db, [schedule.id for schedule in found], _REASON)
         while (await self._bulk.cancel(owner, JobFilter(), reason=_REASON)).has_more:
             pass
 

@@ -1,8 +1,9 @@
 """Tells every api process that what it knows of a user's tokens may not hold any more."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from uuid import UUID
 
 from loguru import logger
@@ -10,7 +11,6 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from api.access_cache import AccessCache
 from common.redis import RedisKeys
 
 _FIRST_BACKOFF, _LAST_BACKOFF = 0.1, 5.0
@@ -18,14 +18,26 @@ _PUBLISH_LIMIT = 0.25
 _SILENCE = 30.0
 
 
+class RevocationListener(Protocol):
+    """Whoever remembers something about users."""
+
+    def forget(self, user_id: UUID) -> None:
+        """What is known of the user may not hold any more."""
+        ...
+
+    def clear(self) -> None:
+        """The same for all users: changes may have been missed."""
+        ...
+
+
 class Revocations:
     """`async with revocations:` listens. While Redis is away, the cache's short lifetime bounds what others miss."""
 
-    def __init__(self, redis: Redis, listener: Redis, keys: RedisKeys, cache: AccessCache) -> None:
+    def __init__(self, redis: Redis, listener: Redis, keys: RedisKeys, listeners: Sequence[RevocationListener]) -> None:
         self._redis = redis
         self._listener = listener
         self._channel = keys.access_channel
-        self._cache = cache
+        self._listeners = listeners
         self._task: asyncio.Task[None] | None = None
 
     async def announce(self, user_id: UUID) -> None:
@@ -33,7 +45,7 @@ class Revocations:
 
         From then on this process looks every token of the user up again, and the others a moment later.
         """
-        self._cache.forget(user_id)
+        self._forget(user_id)
         with suppress(RedisError, OSError, TimeoutError):
             async with asyncio.timeout(_PUBLISH_LIMIT):
                 await self._redis.publish(self._channel, str(user_id))
@@ -67,7 +79,12 @@ class Revocations:
 
     def _handle(self, message: dict[str, Any]) -> None:
         if message["type"] == "subscribe":
-            self._cache.clear()  # what was said before is lost to this process
+            for listener in self._listeners:
+                listener.clear()  # what was said before is lost to this process
         elif message["type"] == "message":
             with suppress(ValueError):
-                self._cache.forget(UUID(message["data"].decode("ascii")))
+                self._forget(UUID(message["data"].decode("ascii")))
+
+    def _forget(self, user_id: UUID) -> None:
+        for listener in self._listeners:
+            listener.forget(user_id)

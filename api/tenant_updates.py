@@ -53,6 +53,14 @@ class TenantUpdates:
         if (tenant_id := self._operators.pop(listener, None)) is not None:
             await audience.leave_room(listener, tenant_room(tenant_id))
 
+    def forget(self, user_id: UUID) -> None:
+        """Part of `RevocationListener`: the user may have moved to another tenant."""
+        self._tenants.pop(user_id, None)
+
+    def clear(self) -> None:
+        """Part of `RevocationListener`."""
+        self._tenants.clear()
+
     def on_events(self, events: Sequence[Event]) -> None:
         """Part of `BusListener`. Costs nothing while no operator listens."""
         for event in events if self._operators else ():
