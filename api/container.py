@@ -64,7 +64,9 @@ class ApiContainer(CommonContainer):
     api_keys = providers.Singleton(ApiKeyRepository)
     job_tokens = providers.Singleton(JobTokens, signer)
     access_cache = providers.Singleton(AccessCache, CommonContainer.settings.provided.access_cache_lifetime)
-    event_bus = providers.Singleton(EventBus, CommonContainer.listener_redis, CommonContainer.keys)
+    event_bus = providers.Singleton(
+        EventBus, CommonContainer.listener_redis, CommonContainer.keys, CommonContainer.redis
+    )
     tenant_updates = providers.Singleton(TenantUpdates, event_bus, CommonContainer.sessions, users)
     revocations = providers.Singleton(
         Revocations,
@@ -88,9 +90,6 @@ class ApiContainer(CommonContainer):
     )
     address_rate_limiter = providers.Singleton(
         create_limiter, "address", CommonContainer.settings, CommonContainer.redis, CommonContainer.keys
-    )
-    event_bus = providers.Singleton(
-        EventBus, CommonContainer.listener_redis, CommonContainer.keys, CommonContainer.redis
     )
     waiter = providers.Singleton(JobWaiter, event_bus)
     history = providers.Singleton(JobHistory, CommonContainer.events, CommonContainer.sessions, CommonContainer.jobs)
