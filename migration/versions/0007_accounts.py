@@ -4,6 +4,8 @@ Revision ID: 0007
 Revises: 0006
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -13,7 +15,7 @@ branch_labels: str | None = None
 depends_on: str | None = None
 
 _NOW = sa.text("now()")
-_USER_COLUMNS = {
+_USER_COLUMNS: dict[str, sa.types.TypeEngine[Any]] = {
     "email_verified_at": sa.DateTime(timezone=True),
     "password_changed_at": sa.DateTime(timezone=True),
     "locale": sa.Text(),

@@ -8,7 +8,10 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
 
+from common.cli.migrate import migration_config
 from common.ids import new_id
 from tests.fixtures.server_process import SERVERS, database_url
 
@@ -75,11 +78,14 @@ async def test_two_processes_may_migrate_at_once(empty_database: str) -> None:
     assert "(head)" in await alembic(empty_database, "current")
 
 
-async def test_every_step_has_a_way_back_to_where_it_came_from(empty_database: str) -> None:
-    steps = len((await alembic(empty_database, "history")).splitlines())
-    for _ in range(steps):
-        await alembic(empty_database, "upgrade", "+1")
+async def test_every_step_has_a_way_back_to_where_it_came_from(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_database)
+    config = migration_config()
+    for _ in ScriptDirectory.from_config(config).walk_revisions():
+        await asyncio.to_thread(command.upgrade, config, "+1")
         before = await tables(empty_database)
-        await alembic(empty_database, "downgrade", "-1")
-        await alembic(empty_database, "upgrade", "+1")
+        await asyncio.to_thread(command.downgrade, config, "-1")
+        await asyncio.to_thread(command.upgrade, config, "+1")
         assert await tables(empty_database) == before
