@@ -19,7 +19,7 @@ from api.token_watch import TokenWatch
 from api.user_updates import UserUpdates
 from api.waiter import JobWaiter
 from common.database.model import Job
-from common.errors import NotFoundError, UnavailableError
+from common.errors import UnavailableError
 from common.events import EventPage, is_terminal
 from common.ids import new_id
 from common.repository.job import Reach
@@ -94,11 +94,8 @@ class EventStreams:
         self.streams.end_all()
 
     async def find(self, job_id: UUID, owner: Reach) -> Job:
-        """The owner's job. Raises `NotFoundError`."""
-        job = await self._history.find(job_id, owner)
-        if job is None:
-            raise NotFoundError(f"job {job_id} does not exist")
-        return job
+        """The job, if it is within reach. Raises `NotFoundError`, or `GoneError` for a purged one."""
+        return await self._history.get(job_id, owner)
 
     def knock(self, visitor: Visitor) -> None:
         """Whether another stream may be opened. Raises `RateLimitedError`, or `UnavailableError` at the end."""

@@ -53,7 +53,12 @@ class JobHistory:
     async def find(self, job_id: UUID, owner: Reach) -> Job | None:
         """The job, if it is within reach."""
         async with self._turns, self._sessions() as db:
-            return await self._jobs.find(db, job_id, owner)
+            return await self._jobs.find(db, job_id, owner, with_payload=False)
+
+    async def get(self, job_id: UUID, owner: Reach) -> Job:
+        """The job, if it is within reach. Raises `NotFoundError`, or `GoneError` for a purged one."""
+        async with self._turns, self._sessions() as db:
+            return await self._jobs.get(db, job_id, owner, with_payload=False)
 
     def show(self, job: Job) -> dict[str, Any]:
         """The job as HTTP shows it."""

@@ -197,9 +197,7 @@ class Realtime:
         caller.require_job(request.job_id, JobAction.READ)
         if self.relay.count_subscriptions(sid) >= self._settings.max_client_subscriptions:
             raise ForbiddenError(f"a client may follow {self._settings.max_client_subscriptions} jobs at once")
-        job = await self._history.find(request.job_id, caller.reach)
-        if job is None:
-            raise NotFoundError(f"job {request.job_id} does not exist")
+        job = await self._history.get(request.job_id, caller.reach)
         position = await self._history.locate_patiently(job, request.after_seq or 0, request.epoch)
         answer: dict[str, Any] = {
             "ok": True,

@@ -84,6 +84,7 @@ PERSONAL = (
 
 NIGHTLY = {"name": "nightly", "cron": "0 3 * * *", **ECHO}
 PAST = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}
+HOOK = {"url": "https://example.com/letuin"}
 _JOB_SEEN = (*OWNER_SIDE, *WATCHERS)
 
 TABLE = (
@@ -118,6 +119,15 @@ TABLE = (
     Access("GET /api/v1/schedules/{schedule_id}/preview", OWNER_SIDE, makes="schedule"),
     Access("POST /api/v1/schedules/{schedule_id}/backfill", OWNER_SIDE, makes="schedule", body=PAST),
     Access("GET /api/v1/schedules/{schedule_id}/firings", OWNER_SIDE, makes="schedule"),
+    Access("POST /api/v1/webhooks", EVERYBODY, body=HOOK),
+    Access("GET /api/v1/webhooks", EVERYBODY),
+    Access("GET /api/v1/webhooks/{webhook_id}", OWNER_SIDE, makes="webhook"),
+    Access("PATCH /api/v1/webhooks/{webhook_id}", OWNER_SIDE, makes="webhook", body={"events": []}),
+    Access("DELETE /api/v1/webhooks/{webhook_id}", OWNER_SIDE, makes="webhook"),
+    Access("POST /api/v1/webhooks/{webhook_id}/rotate", OWNER_SIDE, makes="webhook"),
+    Access("POST /api/v1/webhooks/{webhook_id}/ping", OWNER_SIDE, makes="webhook"),
+    Access("GET /api/v1/webhooks/{webhook_id}/deliveries", OWNER_SIDE, makes="webhook"),
+    Access("POST /api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/replay", OWNER_SIDE, makes="delivery"),
     Access("GET /api/v1/audit", OPERATORS),
     Access("GET /api/v1/ops/queues", WATCHERS),
     Access("POST /api/v1/ops/queues/{name}/pause", WATCHERS, makes="queue", is_known=True),

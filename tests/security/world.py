@@ -13,7 +13,7 @@ from common.ids import new_id
 from common.repository.worker import Incarnation, WorkerRepository
 from common.scopes import Scope
 from tests.api.conftest import ACCESS_TOKEN
-from tests.security.matrix import ECHO, NIGHTLY
+from tests.security.matrix import ECHO, HOOK, NIGHTLY
 from tests.security.members import MakeMember, Member
 
 API = "/api/v1"
@@ -91,6 +91,16 @@ class World:
     async def make_schedule(self) -> dict[str, str]:
         """A schedule that does not fire soon."""
         return {"schedule_id": (await self.create("owner", "/schedules", NIGHTLY))["id"]}
+
+    async def make_webhook(self) -> dict[str, str]:
+        """An endpoint."""
+        return {"webhook_id": (await self.create("owner", "/webhooks", HOOK))["id"]}
+
+    async def make_delivery(self) -> dict[str, str]:
+        """What an endpoint is to be told."""
+        endpoint = await self.make_webhook()
+        made = await self.create("owner", f"/webhooks/{endpoint['webhook_id']}/ping", None)
+        return {**endpoint, "delivery_id": made["id"]}
 
     async def make_mail(self) -> dict[str, str]:
         """A mail that was sent."""
