@@ -28,7 +28,7 @@ from api.lifespan import create_lifespan
 from api.middleware.host import TrustedHostMiddleware
 from api.middleware.security_headers import SecurityHeadersMiddleware
 from api.openapi import DescribedApp
-from api.v1.router import create_router
+from api.v1.router import add_routes
 from common.config import settings_error_lines
 from common.errors import InvalidError
 from common.logger import configure_logging, shutdown_logging
@@ -60,8 +60,8 @@ def create_interface(settings: ApiSettings, container: ApiContainer) -> Describe
         openapi_url=None,
     )
     add_exception_handlers(app)
+    add_routes(app, container.catalog())
     app.include_router(health.router)
-    app.include_router(create_router(container.catalog()))
     add_docs(app, settings.docs)
     return app
 

@@ -16,6 +16,7 @@ MISSING = object()
 
 
 async def test_submit_answers_202_with_a_committed_job(client: httpx2.AsyncClient, container: CommonContainer) -> None:
+    await client.post("/api/v1/jobs", json=ECHO)  # connects to Redis, which may take longer than a hint may
     answer = await client.post("/api/v1/jobs", json=ECHO, headers={"X-Request-ID": "from-the-test"})
 
     assert answer.status_code == 202, answer.text

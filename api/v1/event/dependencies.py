@@ -15,7 +15,7 @@ _PLACE = re.compile(r"([0-9A-Za-z_-]{1,64}):(\d{1,16})")
 EventStreamsDep = Annotated[EventStreams, from_state("event_streams")]
 
 
-def get_place(
+async def get_place(
     after_seq: Annotated[int | None, Query(ge=0, le=2**53, description="The last number that you saw.")] = None,
     epoch: Annotated[str | None, Query(max_length=64, description="The epoch that came with it.")] = None,
     last_event_id: Annotated[
@@ -31,14 +31,14 @@ def get_place(
     return Place(int(found[2]), found[1], was_given=True)
 
 
-def get_visitor(request: Request, caller: CallerDep, authenticator: AuthenticatorDep) -> Visitor:
+async def get_visitor(request: Request, caller: CallerDep, authenticator: AuthenticatorDep) -> Visitor:
     """Who opens a stream."""
     authorization, host = request.headers.get("authorization"), request.headers.get("host")
     address = request.client.host if request.client else ""
     return Visitor(caller, address, partial(authenticator.identify, authorization, host=host, fresh=True))
 
 
-def wants_page(accept: Annotated[str | None, Header(include_in_schema=False)] = None) -> bool:
+async def wants_page(accept: Annotated[str | None, Header(include_in_schema=False)] = None) -> bool:
     """Whether JSON was asked for; a stream is what everybody else gets."""
     accepted = (accept or "").lower()
     return "application/json" in accepted and "text/event-stream" not in accepted

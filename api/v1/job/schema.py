@@ -1,13 +1,16 @@
 """Jobs as clients see them. Durations are seconds, moments are UTC."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
 from common.database.model import Attempt, Job
-from common.queue.client import Cancelled, CancelWay, Submitted
+from common.queue.client import Cancelled, CancelWay
 from common.queue.definition import AnyJobKind
 from common.queue.placement import Placed
 from common.queue.status import JobStatus
@@ -19,9 +22,6 @@ class Waiting(BaseModel):
 
     reason: str = Field(examples=["worker"])
     until: datetime | None = None
-
-
-_NOT_ON_ROW = {"deduplicated", "cancel_way"}
 
 
 class JobSummary(BaseModel):
@@ -56,9 +56,7 @@ class JobSummary(BaseModel):
     @classmethod
     def of(cls, job: Job) -> Self:
         """The job as its owner may see it."""
-        special = {"timeout": job.timeout.total_seconds(), "waiting": waiting(job), "metadata": job.annotations}
-        plain = {name: getattr(job, name) for name in cls.model_fields if name not in special.keys() | _NOT_ON_ROW}
-        return cls.model_validate({**plain, **special})
+        return cls.model_validate({name: _READERS[name](job) for name in cls.model_fields if name in _READERS})
 
 
 class JobRead(JobSummary):
@@ -76,12 +74,6 @@ class SubmittedJob(JobRead):
     """The job that stands for a submit."""
 
     deduplicated: _Deduplicated = False
-
-    @classmethod
-    def of_submitted(cls, submitted: Submitted) -> Self:
-        """The answer to a submit; `deduplicated` is set only when it says something."""
-        shown = cls.of(submitted.job)
-        return shown.model_copy(update={"deduplicated": True}) if submitted.is_deduplicated else shown
 
 
 class CancelledJob(JobRead):
@@ -186,3 +178,18 @@ def waiting(job: Job) -> Waiting | None:
     if until is not None:
         reason = "retry" if job.failures else "schedule"
     return Waiting(reason=reason, until=until)
+
+
+_SPECIAL: dict[str, Callable[[Job], Any]] = {
+    "timeout": lambda job: job.timeout.total_seconds(),
+    "waiting": waiting,
+    "metadata": attrgetter("annotations"),
+}
+_READERS: dict[str, Callable[[Job], Any]] = {
+    name: _SPECIAL.get(name) or attrgetter(name) for name in JobRead.model_fields
+}
+
+
+def job_json(job: Job, **more: bool) -> bytes:
+    """The JSON of `JobRead`, and of what `more` adds to it: written from the row, whose values were checked before."""
+    return to_json({name: read(job) for name, read in _READERS.items()} | more, inf_nan_mode="null")
