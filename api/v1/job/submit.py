@@ -120,6 +120,10 @@ def _answer(request: Request, submitted: Submitted, wait: timedelta) -> Response
     if not is_over:
         name_async(request, response)
     if (announcement := submitted.announcement) is not None and not announcement.done():
-        # The client need not wait until workers were told, but this process does before it ends.
-        response.background = BackgroundTask(asyncio.shield, announcement)
+        response.background = BackgroundTask(_see_through, announcement)
     return response
+
+
+async def _see_through(announcement: asyncio.Future[None]) -> None:
+    """The client need not wait until workers were told, but this process does before it ends."""
+    await asyncio.shield(announcement)
