@@ -24,6 +24,7 @@ COMMANDS = {
     "doctor": LazyCommand("common.cli.doctor", "Check every server and setting, and say how to mend them."),
     "schedules": LazyCommand("common.cli.schedules", "Make schedules, look at them and steer them."),
     "mail": LazyCommand("common.cli.mail", "Look at the mails that `letuin up` kept."),
+    "keys": LazyCommand("common.cli.keys", "Make, list and revoke API keys."),
     "users": LazyCommand("common.cli.users", "Create users."),
     "bench": LazyCommand("common.cli.bench", "Measure Letuin beside other queues."),
     "register": LazyCommand("common.cli.register", "Ask for an account."),

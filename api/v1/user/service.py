@@ -21,6 +21,11 @@ from common.repository.user import LOCAL_USER, SERVICE_USER
 BUILTIN_IDS = frozenset({LOCAL_USER.id, SERVICE_USER.id})
 
 
+def _refuse_builtin(user_id: UUID) -> None:
+    if user_id in BUILTIN_IDS:
+        raise ConflictError("the built-in users cannot be changed")
+
+
 class UserService:
     """Every method acts for `caller` and treats the users of other tenants as missing."""
 
@@ -115,8 +120,3 @@ class UserService:
         if user is None:
             raise NotFoundError(f"user {user_id} does not exist")
         return user
-
-
-def _refuse_builtin(user_id: UUID) -> None:
-    if user_id in BUILTIN_IDS:
-        raise ConflictError("the built-in users cannot be changed")
