@@ -13,12 +13,12 @@ _VALUE = r""""(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[^\s,;&"'<>()\[\]{}]+"""
 
 _SECRET_KEY = re.compile(rf"[\w.-]*(?:{_NAME}|{_HEADER})", re.IGNORECASE)
 # One cheap look first: most lines hold none of these and skip the rules below.
-_SUSPICIOUS = re.compile(rf"://|eyJ|ltn_|sk-|gh[opsur]_|xox|AKIA|AIza|bearer|{_NAME}|{_HEADER}", re.IGNORECASE)
+_SUSPICIOUS = re.compile(rf"://|eyJ|ltn_|ltr_|sk-|gh[opsur]_|xox|AKIA|AIza|bearer|{_NAME}|{_HEADER}", re.IGNORECASE)
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"([a-z][\w+.-]*://[^\s:/@\"'<>]*):[^\s/\"'<>]*@", re.IGNORECASE), rf"\1:{MASK}@"),
     (re.compile(r"\beyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*"), MASK),
     (
-        re.compile(r"\b(?:ltn_[0-9A-Za-z]{10}_\w+|sk-[\w-]{8,}|gh[opsur]_\w{16,}|xox[a-z]-[\w-]{8,}|AKIA[A-Z0-9]{12,}|AIza[\w-]{20,})"),
+        re.compile(r"\b(?:ltn_[0-9A-Za-z]{10}_\w+|ltr_[\w-]{16,}|sk-[\w-]{8,}|gh[opsur]_\w{16,}|xox[a-z]-[\w-]{8,}|AKIA[A-Z0-9]{12,}|AIza[\w-]{20,})"),
         MASK,
     ),
     (

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Integer, LargeBinary, Text, Uuid, select, text
 from sqlalchemy.dialects.postgresql import INTERVAL
+from sqlalchemy.orm import aliased
 
 from common.database.model import LoginSession
 from common.repository.job import Owner
@@ -19,6 +20,7 @@ class NewSession:
 
     id: UUID
     owner: Owner
+    token_version: int
     address: str | None
     user_agent: str | None
     token_hash: bytes
@@ -39,12 +41,17 @@ class PresentedToken:
     expires_at: datetime
 
 
-_LIVE = "ended_at IS NULL AND expires_at > clock_timestamp() AND idle_until > clock_timestamp()"
+_LIVE = """
+    held.ended_at IS NULL AND held.expires_at > clock_timestamp() AND held.idle_until > clock_timestamp() AND EXISTS (
+        SELECT FROM users WHERE users.id = held.owner_id AND users.is_active
+           AND users.tenant_id = held.tenant_id AND users.token_version = held.token_version
+    )
+"""
 _BEGIN = statement(
     """
     WITH begun AS (
-        INSERT INTO login_sessions (id, tenant_id, owner_id, address, user_agent, idle_until, expires_at)
-        VALUES (:id, :tenant, :owner, :address, :user_agent,
+        INSERT INTO login_sessions (id, tenant_id, owner_id, token_version, address, user_agent, idle_until, expires_at)
+        VALUES (:id, :tenant, :owner, :version, :address, :user_agent,
                 clock_timestamp() + least(:idle_lifetime, :lifetime), clock_timestamp() + :lifetime)
         RETURNING id, expires_at
     ), first AS (
@@ -56,6 +63,7 @@ _BEGIN = statement(
     id=Uuid(),
     tenant=Uuid(),
     owner=Uuid(),
+    version=Integer(),
     address=Text(),
     user_agent=Text(),
     token_hash=LargeBinary(),
@@ -66,7 +74,7 @@ _BEGIN = statement(
 _PRESENT = statement(
     f"""
     SELECT held.id, held.tenant_id, held.owner_id, users.token_version, token.generation,
-           clock_timestamp() - token.used_at, {_LIVE} AND users.is_active, held.expires_at
+           clock_timestamp() - token.used_at, {_LIVE}, held.expires_at
     FROM refresh_tokens AS token
     JOIN login_sessions AS held ON held.id = token.session_id
     JOIN users ON users.id = held.owner_id
@@ -120,7 +128,7 @@ _END_SURPLUS = statement(
     f"""
     UPDATE login_sessions SET ended_at = clock_timestamp(), end_reason = 'too_many'
     WHERE id IN (
-        SELECT id FROM login_sessions WHERE tenant_id = :tenant AND owner_id = :owner AND {_LIVE}
+        SELECT id FROM login_sessions AS held WHERE tenant_id = :tenant AND owner_id = :owner AND {_LIVE}
         ORDER BY used_at DESC, id DESC OFFSET :most
     )
     """,
@@ -148,6 +156,7 @@ class SessionRepository:
         values = {
             "id": new.id,
             **_names(new.owner),
+            "version": new.token_version,
             "address": new.address,
             "user_agent": new.user_agent,
             "token_hash": new.token_hash,
@@ -199,10 +208,9 @@ class SessionRepository:
 
     async def list_live(self, db: Executor, owner: Owner) -> list[LoginSession]:
         """The owner's sessions that have not ended, newest first."""
-        query = select(LoginSession).where(
-            LoginSession.tenant_id == owner.tenant_id, LoginSession.owner_id == owner.user_id, text(_LIVE)
-        )
-        return list((await db.execute(query.order_by(LoginSession.id.desc()))).scalars())
+        held = aliased(LoginSession, name="held")
+        query = select(held).where(held.tenant_id == owner.tenant_id, held.owner_id == owner.user_id, text(_LIVE))
+        return list((await db.execute(query.order_by(held.id.desc()))).scalars())
 
     async def is_known(self, db: Executor, email: str, address: str) -> bool:
         """Whether this account was signed in to from this address before."""

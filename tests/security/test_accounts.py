@@ -22,6 +22,19 @@ async def test_register_verify_log_in(connect: Connect, mailbox: Mailbox) -> Non
         assert (await http.get(ME, headers=ada.headers)).json()["id"] == verified.json()["id"]
 
 
+async def test_names_bring_no_links_into_mails(connect: Connect, mailbox: Mailbox) -> None:
+    names = {
+        "Dr. Ada O’Neil": "Dr. Ada O’Neil",
+        "김에이다": "김에이다",
+        "visit evil.example": "ada",
+        "http://evil": "ada",
+    }
+    async with connect(**QUICK, account_mails_per_hour=10) as http:
+        for name in names:
+            await Person(http).post("register", email=EMAIL, password=PASSWORD, name=name)
+    assert [mail["variables"]["name"] for mail in await mailbox.mails(EMAIL)] == list(names.values())
+
+
 async def test_code_of_a_registration_works_once_and_not_after_its_time(
     connect: Connect, mailbox: Mailbox, sql: Sql
 ) -> None:

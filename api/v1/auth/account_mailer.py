@@ -1,5 +1,6 @@
 """Mails about accounts, as jobs of a built-in owner whom nobody can sign in as."""
 
+import re
 from datetime import timedelta
 
 from loguru import logger
@@ -18,6 +19,8 @@ from common.repository.user import ACCOUNTS_ID
 MAIL_OWNER = Owner(tenant_id=ACCOUNTS_ID, user_id=ACCOUNTS_ID)
 _TEMPLATES = {purpose: MailTemplate(purpose.value) for purpose in CodePurpose}
 _PRIORITY = 50
+# Somebody else may have typed the name: no links, and no sentences, under our sender.
+_PLAIN_NAME = re.compile(r"[^\W_](?:[\w '’-]|\.(?= |$)){0,59}")
 
 
 class AccountMailer:
@@ -39,7 +42,7 @@ class AccountMailer:
             to=to,
             template=_TEMPLATES[purpose],
             variables={
-                "name": name or to.partition("@")[0],
+                "name": name if name and _PLAIN_NAME.fullmatch(name) else to.partition("@")[0],
                 **proof,
                 "expires_minutes": max(1, int(lifetime.total_seconds() / 60)),
             },

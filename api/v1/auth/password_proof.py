@@ -38,7 +38,7 @@ class PasswordProof:
         `UnavailableError` when too many logins wait.
         """
         async with self._turnstile.turn():
-            attempt = await self._gate.take_login(email, client)
+            attempt = await self._gate.take_login(email.strip().lower(), client)
             async with self._sessions() as db:
                 user = await self._users.find_by_email(db, email)
             stored = user.password_hash if user and user.is_active else None

@@ -41,9 +41,11 @@ class SessionIssuer:
     async def begin(self, db: Executor, user: User, client: Client, *, version: int | None = None) -> TokenPair:
         """A new session of the user; one too many ends the one used least recently."""
         owner, token = Owner(user.tenant_id, user.id), self._refresh.make()
+        version = user.token_version if version is None else version
         new = NewSession(
             id=new_id(),
             owner=owner,
+            token_version=version,
             address=client.address,
             user_agent=_cut(client.user_agent),
             token_hash=hash_token(token),
@@ -52,7 +54,7 @@ class SessionIssuer:
         )
         ends = await self._logins.begin(db, new)
         await self._logins.end_surplus(db, owner, most=self._settings.max_user_sessions)
-        access = self._access.issue(user.id, user.token_version if version is None else version, new.id)
+        access = self._access.issue(user.id, version, new.id)
         return self._pair(access, token, ends)
 
     async def renew(self, db: Executor, held: PresentedToken, token: str, client: Client) -> TokenPair | None:

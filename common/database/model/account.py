@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from common.database.model.base import Base
@@ -19,7 +19,10 @@ class CodePurpose(StrEnum):
 
 
 class LoginSession(Base):
-    """One login, until its logout or end: the family of its refresh tokens, and what its access tokens name."""
+    """One login, until its logout or end: the family of its refresh tokens, and what its access tokens name.
+
+    It lasts while the user keeps the `token_version` and the tenant of the login.
+    """
 
     __tablename__ = "login_sessions"
     __table_args__ = (
@@ -30,6 +33,7 @@ class LoginSession(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     tenant_id: Mapped[UUID]
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    token_version: Mapped[int] = mapped_column(server_default=text("0"))
     address: Mapped[str | None]
     user_agent: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
