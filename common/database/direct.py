@@ -34,7 +34,7 @@ class DirectPool:
 
     async def fetch(self, clause: TextClause, values: Mapping[str, Any]) -> Sequence[asyncpg.Record]:
         """Run one statement, committed when this returns, and its rows, which are read by position or by name."""
-        sql, names = _compiled(clause)
+        sql, names = compiled_text(clause)
         try:
             async with (await self._opened()).acquire(timeout=_WAIT_FOR_CONNECTION) as connection:
                 return await self.run(connection, sql, [values[name] for name in names])
@@ -84,7 +84,7 @@ def _connect_arguments(settings: CommonSettings, name: str) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=256)
-def _compiled(clause: TextClause) -> tuple[str, tuple[str, ...]]:
+def compiled_text(clause: TextClause) -> tuple[str, tuple[str, ...]]:
     """The statement as asyncpg takes it, and the names of its parameters in order."""
     compiled: Any = clause.compile(dialect=_DIALECT)
     return str(compiled), tuple(compiled.positiontup or ())

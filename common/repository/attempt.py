@@ -79,28 +79,42 @@ STARTABLE = """
 
 def claim_sql(which: str) -> str:
     """The claim of the startable rows that `which` names: attempt raised, lease set, whole jobs returned."""
+    return _claim(_startable(which))
+
+
+def _startable(which: str) -> str:
+    return f"""
+        SELECT id FROM jobs
+        WHERE {which} AND {STARTABLE}
+          AND EXISTS (SELECT FROM workers WHERE workers.id = :worker AND stopped_at IS NULL AND NOT is_draining
+                                            AND lease_expires_at > clock_timestamp())
+        FOR UPDATE SKIP LOCKED
+    """
+
+
+def _claim(startable: str) -> str:
     return f"""
         UPDATE jobs SET status = 'running', attempt = jobs.attempt + 1, lease_owner = :worker, waiting = NULL,
                         started_at = clock_timestamp(), updated_at = clock_timestamp()
-        FROM (
-            SELECT id FROM jobs
-            WHERE {which} AND {STARTABLE}
-              AND EXISTS (SELECT FROM workers WHERE workers.id = :worker AND stopped_at IS NULL AND NOT is_draining
-                                                AND lease_expires_at > clock_timestamp())
-            FOR UPDATE SKIP LOCKED
-        ) AS due
+        FROM ({startable}) AS due
         WHERE jobs.id = due.id
         RETURNING {_CLAIMED}
     """
 
 
-_CLAIM_HINTED = statement(claim_sql("id = ANY(:ids) AND limit_keys IS NULL"), worker=Uuid(), ids=UUIDS)
-# The head of each queue by its index, then the best of these: sorting a whole backlog would cost with its depth.
+# One look-up by key for each hint, whatever the statistics say: a scan of all waiting rows would cost with their depth.
+_HINTED = f"""
+    SELECT one.id FROM unnest(:ids) AS wanted(id)
+    CROSS JOIN LATERAL ({_startable("jobs.id = wanted.id AND limit_keys IS NULL")}) AS one
+"""
+_CLAIM_HINTED = statement(_claim(_HINTED), worker=Uuid(), ids=UUIDS)
+# The head of each queue by its index, then the best of these: sorting a whole backlog would cost with its depth. No
+# due row ranks later than the lowest priority's 100 minutes from now, which bounds a scan past delayed ones.
 _HEADS = """
     id IN (SELECT head.id FROM unnest(:queues) AS wanted(name) CROSS JOIN LATERAL (
                SELECT id, rank_at FROM jobs
                WHERE queue = wanted.name AND status = 'queued' AND limit_keys IS NULL AND pending_after = 0
-                 AND run_at <= clock_timestamp()
+                 AND run_at <= clock_timestamp() AND rank_at <= statement_timestamp() + interval '100 minutes'
                ORDER BY rank_at LIMIT :limit FOR UPDATE SKIP LOCKED) AS head
            ORDER BY head.rank_at LIMIT :limit)
 """
@@ -112,7 +126,8 @@ _HELD = statement(
     known=UUIDS,
 )
 
-# A job whose cancel was requested can only end as cancelled, and only such a job can.
+# A job whose cancel was requested can only end as cancelled, and only such a job can. The status is compared in a way
+# that no index offers: rows are found by key, never among all that run.
 _FINISH = statement(
     """
     WITH verdict AS (
@@ -130,7 +145,7 @@ _FINISH = statement(
                         dispatch_no = dispatch_no + (v.status = 'queued')::int,
                         next_dispatch_at = now() + v.delay + interval '10 seconds'
         FROM verdict AS v
-        WHERE jobs.id = v.id AND jobs.attempt = v.attempt AND jobs.status = 'running'
+        WHERE jobs.id = v.id AND jobs.attempt = v.attempt AND jobs.status || '' = 'running'
           AND (jobs.cancel_requested_at IS NOT NULL) = (v.status = 'cancelled')
         RETURNING jobs.id, jobs.attempt, v.outcome, v.error, jobs.started_at, jobs.run_at, jobs.dispatch_no,
                   jobs.has_dependants AND jobs.finished_at IS NOT NULL AS frees_others, v.is_apart, v.result

@@ -92,7 +92,7 @@ _EXPIRE = statement(
     UPDATE jobs SET status = 'expired', finished_at = clock_timestamp(), updated_at = clock_timestamp(), waiting = NULL,
                     error = '{{"code": "expired", "message": "it was not started in time"}}'
     FROM (SELECT id AS job_id FROM jobs
-          WHERE status = 'queued' AND expires_at <= clock_timestamp()
+          WHERE status = 'queued' AND expires_at <= statement_timestamp()
           ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED) AS late
     WHERE id = late.job_id
     RETURNING {_MOVED}
@@ -115,7 +115,7 @@ _DUE = statement(
     """
     SELECT id, owner_id, kind, queue, priority, dispatch_no + 1 AS dispatch_no FROM jobs
     WHERE status = 'queued' AND pending_after = 0
-      AND next_dispatch_at <= clock_timestamp() AND run_at <= clock_timestamp()
+      AND next_dispatch_at <= statement_timestamp() AND run_at <= statement_timestamp()
     ORDER BY next_dispatch_at LIMIT :limit FOR UPDATE SKIP LOCKED
     """
 )
@@ -140,7 +140,7 @@ _WAITING = statement(
     """
 )
 
-# Each is told by the head of an index, which only a stable time can bound. Workers that ended long ago have no jobs left.
+# Each is told by the head of an index; only a stable time can bound its scan. Workers that ended long ago have no jobs.
 _LOOK = statement(
     """
     SELECT EXISTS (SELECT FROM workers WHERE stopped_at IS NULL AND lease_expires_at < statement_timestamp()),

@@ -4,18 +4,21 @@ import importlib
 from importlib.metadata import PackageNotFoundError, version
 
 from tests.benchmark.cases.base import Case
-from tests.benchmark.cases.crash import Crash
+from tests.benchmark.cases.crash import Crash, SupervisedCrash
+from tests.benchmark.cases.crowd import Crowd, Memory
 from tests.benchmark.cases.drain import Drain
 from tests.benchmark.cases.growth import Growth
 from tests.benchmark.cases.http import Http, Http32, Http64
 from tests.benchmark.cases.idle import Idle
 from tests.benchmark.cases.latency import Latency
+from tests.benchmark.cases.refill import Refill
 from tests.benchmark.cases.submit import SubmitMany, SubmitOne
 from tests.benchmark.cases.waiting import Waiting
 from tests.benchmark.peers.base import Peer
 
 CASES: tuple[type[Case], ...] = (
     *(SubmitOne, SubmitMany, Http, Http32, Http64, Drain, Latency, Waiting, Idle, Crash, Growth),
+    *(SupervisedCrash, Refill, Memory, Crowd),
 )
 ENGINES = {
     "letuin": ("letuin", "Letuin"),

@@ -46,6 +46,13 @@ class WorkerProcess:
             self._signal(signal.SIGKILL)
             self._process.wait()
 
+    def kill_child(self, part: str) -> None:
+        """SIGKILL for the processes below whose command line holds `part`."""
+        for process in self._family():
+            with suppress(psutil.NoSuchProcess):
+                if process.pid != self._family()[0].pid and process.cmdline()[1:3] == ["-m", part]:
+                    process.kill()
+
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL for what is left after a few seconds."""
         if self._process is None:

@@ -13,6 +13,7 @@ import asyncpg
 from redis.asyncio import Redis
 
 from common.embedded.stack import EmbeddedStack
+from common.redis import RedisKeys
 from tests.benchmark.work import MARKS
 
 _ROOT = Path(__file__).parents[2]
@@ -55,6 +56,16 @@ class Servers:
         async with Redis.from_url(self.redis_url) as redis:
             await redis.flushall()
             await redis.config_resetstat()
+
+    async def empty_redis(self) -> None:
+        """As if Valkey had lost its memory."""
+        async with Redis.from_url(self.redis_url) as redis:
+            await redis.flushall()
+
+    async def waiting_hints(self, queue: str = "default") -> int:
+        """How many of Letuin's hints wait in a queue."""
+        async with Redis.from_url(self.redis_url) as redis:
+            return int(await redis.zcard(RedisKeys().queue(queue)))
 
     async def redis_commands(self) -> int:
         """How many commands Valkey has run since `clean`, this question and new connections not counted."""

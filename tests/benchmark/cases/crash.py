@@ -3,8 +3,9 @@
 import asyncio
 from math import inf
 
-from tests.benchmark.cases.base import Case, Figure, Figures, first_start, worker_of
+from tests.benchmark.cases.base import Case, Figure, Figures, first_start, until, worker_of
 from tests.benchmark.peers.base import Peer
+from tests.benchmark.process import WorkerProcess
 from tests.benchmark.work import now
 
 
@@ -31,3 +32,32 @@ class Crash(Case):
             except TimeoutError:
                 return {"runs again": inf}
         return {"runs again": again - killed}
+
+
+class SupervisedCrash(Case):
+    """SIGKILL of the worker under `letuin worker`, which starts another; until the job runs again."""
+
+    name = "crash-supervised"
+    title = "SIGKILL of a worker under its supervisor: when the job runs again"
+    figures = (Figure("runs again", "s", is_main=True),)
+    engines = ("letuin",)
+    most_runs = 3
+
+    async def run(self, peer: Peer) -> Figures:
+        await peer.sleep(60.0)
+        command = peer.supervised()
+        async with WorkerProcess(command, peer.environment(20), peer.servers.folder) as supervisor:
+            await until(lambda: _runs(peer), supervisor)
+            await asyncio.sleep(1)
+            supervisor.kill_child("worker.main")
+            killed = now()
+
+            async def is_back() -> bool:
+                return await peer.attempts() == 2
+
+            again = await until(is_back, supervisor)
+        return {"runs again": again - killed}
+
+
+async def _runs(peer: Peer) -> bool:
+    return await peer.running() == 1

@@ -64,7 +64,31 @@ class Peer(ABC):
         """Whether all of `count` jobs have ended and their results are stored. Asked often: must be cheap."""
 
     async def finished(self) -> int:
-        """How many jobs have ended. Only the engines of `Growth` are asked."""
+        """How many jobs have ended. Only engines that a case names are asked this and what follows."""
+        raise NotImplementedError
+
+    async def running(self) -> int:
+        """How many jobs run."""
+        raise NotImplementedError
+
+    async def workers(self) -> int:
+        """How many worker processes are there."""
+        raise NotImplementedError
+
+    async def fill(self, job: str, count: int) -> None:
+        """Make many jobs appear at one moment."""
+        raise NotImplementedError
+
+    async def sleep(self, seconds: float) -> None:
+        """Submit a job that every catalogue knows and that takes so long."""
+        raise NotImplementedError
+
+    async def attempts(self) -> int:
+        """The highest attempt number of all running jobs."""
+        raise NotImplementedError
+
+    def supervised(self) -> Sequence[str]:
+        """The command of a worker under its supervisor."""
         raise NotImplementedError
 
 

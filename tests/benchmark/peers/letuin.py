@@ -15,13 +15,23 @@ from common.container import CommonContainer
 from common.database.model import Job
 from common.events import is_terminal, parse_batch
 from common.ids import new_id
+from common.jobs.system_sleep import SystemSleepPayload, system_sleep
 from common.queue.catalog import Catalog
 from common.queue.definition import AnyJobKind
+from common.queue.hints import Hint
 from common.repository.job import Owner
 from tests.benchmark import kinds
 from tests.benchmark.peers.base import Peer, in_parallel
 
 _IN_FLIGHT = 500
+_HINTS = 5_000
+_FILL = """
+    INSERT INTO jobs (id, tenant_id, owner_id, kind, queue, payload, max_attempts, timeout, priority, run_at, rank_at,
+                      next_dispatch_at)
+    SELECT gen_random_uuid(), $2, $3, $4, $5, '{}', 3, '1 minute', 0, now(), now(), now() + interval '10 seconds'
+    FROM generate_series(1, $1::int)
+    RETURNING id
+"""
 _UNFINISHED = "SELECT EXISTS (SELECT FROM jobs WHERE status IN ('queued', 'running'))"
 
 
@@ -86,6 +96,30 @@ class Letuin(Peer):
 
     async def finished(self) -> int:
         return int(await self._database.fetchval("SELECT count(*) FROM attempts"))
+
+    async def running(self) -> int:
+        return int(await self._database.fetchval("SELECT count(*) FROM jobs WHERE status = 'running'"))
+
+    async def workers(self) -> int:
+        return int(await self._database.fetchval("SELECT count(*) FROM workers WHERE stopped_at IS NULL"))
+
+    async def fill(self, job: str, count: int) -> None:
+        kind = self._kinds[f"bench.{job}"]
+        owner = self._owner.user_id
+        rows = await self._database.fetch(_FILL, count, self._owner.tenant_id, owner, kind.name, kind.queue)
+        hints = [Hint(row["id"], owner, kind.name, kind.queue) for row in rows]
+        for start in range(0, count, _HINTS):
+            await self._container.hints().enqueue(hints[start : start + _HINTS])
+
+    async def sleep(self, seconds: float) -> None:
+        await self._queue.submit(system_sleep, SystemSleepPayload(seconds=seconds), owner=self._owner)
+
+    async def attempts(self) -> int:
+        highest = "SELECT coalesce(max(attempt), 0) FROM jobs WHERE status = 'running'"
+        return int(await self._database.fetchval(highest))
+
+    def supervised(self) -> Sequence[str]:
+        return [sys.executable, "-m", "common.cli.main", "worker", "--queues", "default"]
 
     def _end_of(self, job_id: UUID) -> asyncio.Future[Any]:
         return self._ends.setdefault(job_id, asyncio.get_running_loop().create_future())
