@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from time import monotonic
 
@@ -185,4 +185,5 @@ def _due_hint(job: DueJob) -> Hint:
 
 
 def _hint(job: MovedJob) -> Hint:
-    return Hint(job.id, job.owner_id, job.kind, job.queue, job.priority, job.run_at, job.dispatch_no)
+    due = job.run_at if job.run_at > datetime.now(UTC) else None
+    return Hint(job.id, job.owner_id, job.kind, job.queue, job.priority, due, job.dispatch_no)

@@ -46,11 +46,11 @@ class WorkerProcess:
             self._signal(signal.SIGKILL)
             self._process.wait()
 
-    def kill_child(self, part: str) -> None:
-        """SIGKILL for the processes below whose command line holds `part`."""
+    def kill_child(self, module: str) -> None:
+        """SIGKILL for the Python processes below that run `module`, not for those that watch over them."""
         for process in self._family():
             with suppress(psutil.NoSuchProcess):
-                if process.pid != self._family()[0].pid and process.cmdline()[1:3] == ["-m", part]:
+                if process.cmdline()[1:4] == ["-P", "-m", module]:
                     process.kill()
 
     async def stop(self) -> None:
