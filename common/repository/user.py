@@ -55,6 +55,7 @@ class UserRepository:
         now = func.clock_timestamp()
         query = select(User).join(LoginSession, LoginSession.owner_id == User.id)
         query = query.where(User.id == user_id, LoginSession.id == session_id, LoginSession.ended_at.is_(None))
+        query = query.where(LoginSession.tenant_id == User.tenant_id)
         query = query.where(LoginSession.expires_at > now, LoginSession.idle_until > now)
         return (await db.execute(query)).scalar_one_or_none()
 
