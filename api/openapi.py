@@ -67,6 +67,8 @@ class DescribedApp(FastAPI):
                 for method, operation in operations.items():
                     _complete(path, method, operation)
             add_links(found["paths"])
+            found["paths"] = dict(sorted(found["paths"].items()))
+            components["schemas"] = dict(sorted(components["schemas"].items()))
         return super().openapi()
 
 
