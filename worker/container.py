@@ -45,6 +45,7 @@ class WorkerContainer(CommonContainer):
         SmtpMailer,
         CommonContainer.settings,
         CommonContainer.sessions,
+        CommonContainer.direct,
         mails,
         CommonContainer.jobs,
     )

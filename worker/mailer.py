@@ -8,6 +8,7 @@ from uuid import UUID
 from loguru import logger
 from pydantic_core import to_json
 
+from common.database.direct import DirectPool
 from common.database.model import MailStatus
 from common.database.outage import DATABASE_ERRORS, is_refused_value
 from common.database.session import Sessions
@@ -35,10 +36,16 @@ class SmtpMailer:
     """Implements `common.ports.Mailer`."""
 
     def __init__(
-        self, settings: WorkerSettings, sessions: Sessions, mails: MailRepository, jobs: JobRepository
+        self,
+        settings: WorkerSettings,
+        sessions: Sessions,
+        direct: DirectPool,
+        mails: MailRepository,
+        jobs: JobRepository,
     ) -> None:
         self._settings = settings
         self._sessions = sessions
+        self._direct = direct
         self._mails = mails
         self._jobs = jobs
         self._sender = parse_sender(settings.mail_from)
@@ -172,19 +179,17 @@ class SmtpMailer:
     async def _begin(self, intents: Sequence[MailIntent]) -> list[MailState | Snooze | None]:
         limit = self._settings.mail_max_per_hour
         limited = [each for each in intents if limit and each.owner_id not in _UNLIMITED]
-        async with self._sessions.begin() as db:
-            over: set[UUID] = set()
-            if limited:
-                owners = list({each.owner_id for each in limited})
-                counts = await self._mails.count_recent(db, owners, _HOUR, except_ids=[each.id for each in limited])
-                over = _over_limit(limited, counts, limit)
-            states = await self._mails.begin(db, [each for each in intents if each.id not in over])
+        over: set[UUID] = set()
+        if limited:
+            owners, ids = list({each.owner_id for each in limited}), [each.id for each in limited]
+            counts = await self._mails.count_recent(self._direct, owners, _HOUR, except_ids=ids)
+            over = _over_limit(limited, counts, limit)
+        states = await self._mails.begin(self._direct, [each for each in intents if each.id not in over])
         wait = Snooze(_LOOK_AGAIN, "mail_limit")
         return [wait if each.id in over else states.get(each.id) for each in intents]
 
     async def _end(self, outcomes: Sequence[MailOutcome]) -> list[bool]:
-        async with self._sessions.begin() as db:
-            written = await self._mails.end(db, outcomes)
+        written = await self._mails.end(self._direct, outcomes)
         return [outcome.id in written for outcome in outcomes]
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from common.database.model import Job, Mail, MailStatus
 from common.repository.job import Owner
-from common.repository.sql import INTS, TEXTS, UUIDS, Executor, execute, statement
+from common.repository.sql import INTS, TEXTS, UUIDS, AnyExecutor, Executor, execute, fetch, statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ _PURGE = statement(
 class MailRepository:
     """Mails, from the worker's side and from their owners'."""
 
-    async def begin(self, db: Executor, intents: Sequence[MailIntent]) -> dict[UUID, MailState]:
+    async def begin(self, db: AnyExecutor, intents: Sequence[MailIntent]) -> dict[UUID, MailState]:
         """Write that these are about to be sent. What is missing in the answer belongs to an outdated attempt."""
         values = {
             "ids": [each.id for each in intents],
@@ -133,10 +133,10 @@ class MailRepository:
             "templates": [each.template for each in intents],
             "repeatable": [each.id for each in intents if each.may_repeat],
         }
-        rows = await execute(db, _BEGIN, values)
-        return {row.id: MailState(MailStatus(row.status), row.message_id, row.response) for row in rows}
+        rows = await fetch(db, _BEGIN, values)
+        return {row[0]: MailState(MailStatus(row[1]), row[2], row[3]) for row in rows}
 
-    async def end(self, db: Executor, outcomes: Sequence[MailOutcome]) -> set[UUID]:
+    async def end(self, db: AnyExecutor, outcomes: Sequence[MailOutcome]) -> set[UUID]:
         """Write what became of them; the ids whose attempt was still the current one."""
         values = {
             "ids": [each.id for each in outcomes],
@@ -144,14 +144,14 @@ class MailRepository:
             "statuses": [str(each.status) for each in outcomes],
             "responses": [each.response for each in outcomes],
         }
-        return {row.id for row in await execute(db, _END, values)}
+        return {row[0] for row in await fetch(db, _END, values)}
 
     async def count_recent(
-        self, db: Executor, owners: Sequence[UUID], period: timedelta, *, except_ids: Sequence[UUID]
+        self, db: AnyExecutor, owners: Sequence[UUID], period: timedelta, *, except_ids: Sequence[UUID]
     ) -> dict[UUID, int]:
         """How many mails each owner began within the last `period`, those of `except_ids` not counted."""
         values = {"owners": list(owners), "period": period, "except_ids": list(except_ids)}
-        return {row.owner_id: row.total for row in await execute(db, _COUNT_RECENT, values)}
+        return {row[0]: row[1] for row in await fetch(db, _COUNT_RECENT, values)}
 
     async def list_page(self, db: Executor, tenant_id: UUID, wanted: MailFilter, *, user_id: UUID | None) -> list[Mail]:
         """Mails of a tenant, or of one user in it, newest first, with the status that they have in effect."""

@@ -51,16 +51,18 @@ class ScheduleMove:
 
 
 # Rows of others are skipped: ten schedulers share the work, and the key of firings would stop a second one anyway.
-_DUE = statement(
+def due_sql(limit: str = ":limit") -> str:
+    """What every tick asks. `limit` is how the statement names its parameter."""
+    return f"""
+        SELECT due.id, clock_timestamp() AS now,
+               EXISTS (SELECT FROM jobs WHERE jobs.id = due.last_job_id AND jobs.finished_at IS NULL) AS is_last_active
+        FROM (SELECT id, last_job_id FROM schedules
+              WHERE status = 'active' AND due_at <= statement_timestamp()
+              ORDER BY due_at LIMIT {limit} FOR UPDATE SKIP LOCKED) AS due
     """
-    SELECT due.id, clock_timestamp() AS now,
-           EXISTS (SELECT FROM jobs WHERE jobs.id = due.last_job_id AND jobs.finished_at IS NULL) AS is_last_active
-    FROM (SELECT id, last_job_id FROM schedules
-          WHERE status = 'active' AND due_at <= clock_timestamp()
-          ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED) AS due
-    """,
-    limit=Integer(),
-)
+
+
+_DUE = statement(due_sql(), limit=Integer())
 _PENDING = statement(
     """
     SELECT id, clock_timestamp() AS now, false AS is_last_active FROM schedules

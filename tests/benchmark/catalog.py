@@ -11,6 +11,8 @@ from tests.benchmark.cases.growth import Growth
 from tests.benchmark.cases.http import Http, Http32, Http64
 from tests.benchmark.cases.idle import Idle
 from tests.benchmark.cases.latency import Latency
+from tests.benchmark.cases.mail import MailRate
+from tests.benchmark.cases.schedules import Schedules
 from tests.benchmark.cases.refill import Refill
 from tests.benchmark.cases.submit import SubmitMany, SubmitOne
 from tests.benchmark.cases.waiting import Waiting
@@ -18,6 +20,7 @@ from tests.benchmark.peers.base import Peer
 
 CASES: tuple[type[Case], ...] = (
     *(SubmitOne, SubmitMany, Http, Http32, Http64, Drain, Latency, Waiting, Idle, Crash, Growth),
+    *(MailRate, Schedules),
     *(SupervisedCrash, Refill, Memory, Crowd),
 )
 ENGINES = {

@@ -4,15 +4,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, getaddresses
+from typing import Any
 
 from common.errors import PermanentError
 from common.mail.text import check_address, check_line
 
 _STRUCTURE = frozenset({"content-type", "content-transfer-encoding", "mime-version"})
+
+
+class _Headers(HeaderRegistry):
+    """Makes the class of each kind of header once, not for every header of every mail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        key = name.lower() if name.lower() in self.registry else ""
+        if key not in self._made:
+            self._made[key] = super().__getitem__(key)
+        return self._made[key]
+
+
+_POLICY = SMTP.clone(header_factory=_Headers())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +78,7 @@ class Draft:
 
 def compose(draft: Draft, sender: Sender) -> bytes:
     """The mail as it goes over the wire. Raises `PermanentError` when its head is not what was asked for."""
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     try:
         _write_head(message, draft, sender)
         _write_body(message, draft)

@@ -30,6 +30,7 @@ async def make_scheduler(settings: CommonSettings) -> AsyncIterator[MakeSchedule
         def make(**changes: Any) -> Scheduler:
             built = WorkerContainer(settings=worker_settings(settings, **changes))
             stack.push_async_callback(built.engine().dispose)
+            stack.push_async_callback(built.direct().close)
             stack.push_async_callback(built.redis().aclose)
             scheduler: Scheduler = built.scheduler()
             return scheduler
