@@ -8,6 +8,8 @@ from time import monotonic
 from typing import Any, Self
 from uuid import UUID
 
+from redis import RedisError
+
 from api.admission import Admission
 from api.caller import Caller
 from api.config import ApiSettings
@@ -104,7 +106,10 @@ class EventStreams:
         self._admission.knock(visitor.address)
 
     async def read(self, job: Job, place: Place, wait: timedelta, owner: Reach) -> HistoryPage:
-        """The events after a place, as soon as there are any, or what there is after `wait`."""
+        """The events after a place, as soon as there are any, or what there is after `wait`.
+
+        Raises `UnavailableError` while Redis is away.
+        """
         deadline = monotonic() + wait.total_seconds()
         async with self._waiter.watch(job.id) as watch:
             while True:
@@ -115,11 +120,14 @@ class EventStreams:
                 job = await self.find(job.id, owner)
 
     async def is_over(self, job: Job, place: Place) -> bool:
-        """Whether a client at this place has seen the job's last event."""
-        if not (place.was_given and has_ended(job)):
+        """Whether a client at this place has seen the job's last event. False while Redis is away."""
+        if not (place.was_given and place.after_seq and has_ended(job)):
             return False
-        found = await self._page(job, place)
-        return found.position.recovered and not found.page.events and place.after_seq > 0
+        try:
+            found = await self._page(job, place)
+        except UnavailableError:
+            return False
+        return found.position.recovered and not found.page.events
 
     @asynccontextmanager
     async def open_job(self, visitor: Visitor, job: Job, place: Place) -> AsyncIterator[Stream]:
@@ -178,18 +186,26 @@ class EventStreams:
         return frame("subscribed", data, place_of(position.epoch, position.start))
 
     async def _page(self, job: Job, place: Place) -> HistoryPage:
+        try:
+            found = await self._look(job, place)
+            if has_ended(job, seconds_ago=_BRIEF) and not await self._holds_end(found):
+                await self._history.restore_end(job)
+                found = await self._look(job, place)
+        except (RedisError, OSError) as error:
+            raise UnavailableError("events cannot be read now", retry_after=timedelta(seconds=1)) from error
+        return found
+
+    async def _look(self, job: Job, place: Place) -> HistoryPage:
         position = await self._history.locate(job, place.after_seq, place.epoch)
         page = await self._history.read(job.id, after_seq=position.start, epoch=position.epoch, limit=_PAGE)
-        has_end = page.seq > position.start + len(page.events) or (page.events and is_terminal(page.events[-1].type))
-        if not has_end and has_ended(job, seconds_ago=_BRIEF) and not await self._ends_there(job, page):
-            await self._history.restore_end(job)
-            position = await self._history.locate(job, place.after_seq, place.epoch)
-            page = await self._history.read(job.id, after_seq=position.start, epoch=position.epoch, limit=_PAGE)
         return HistoryPage(job, position, page)
 
-    async def _ends_there(self, job: Job, page: EventPage) -> bool:
+    async def _holds_end(self, found: HistoryPage) -> bool:
         """Whether the newest event of the log is the job's end."""
+        page = found.page
         if page.epoch is None:
             return False
-        tail = await self._history.read(job.id, after_seq=page.seq - 1, epoch=page.epoch)
+        if page.events and page.events[-1].seq == page.seq:
+            return is_terminal(page.events[-1].type)
+        tail = await self._history.read(found.job.id, after_seq=page.seq - 1, epoch=page.epoch)
         return bool(tail.events) and is_terminal(tail.events[-1].type)

@@ -65,7 +65,8 @@ type Serve = Callable[..., Awaitable[Server]]
 @pytest.fixture
 def api_settings(stores: Stores, tmp_path: Path) -> ApiSettings:
     values = {"environment": "test", "database_url": stores.database_url, "redis_url": stores.redis_url}
-    return ApiSettings.model_validate({**values, "data_dir": tmp_path, "jwt_secret": "a" * 40})
+    secret = "an-honest-secret-of-more-than-32-bytes"
+    return ApiSettings.model_validate({**values, "data_dir": tmp_path, "jwt_secret": secret})
 
 
 @pytest.fixture

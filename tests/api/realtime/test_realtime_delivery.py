@@ -250,3 +250,19 @@ async def test_watch_hears_one_job_inside_the_process(server: Server, backstage:
         assert await watch.next() is None
         await backstage.events().append([succeeded(job)])
         assert (await watch.next()) is not None
+
+
+async def test_fifty_cuts_of_the_bus_are_mended_within_seconds_and_lose_nothing(
+    server: Server, backstage: ApiContainer, person: Person, job: Job
+) -> None:
+    slowest, loop = 0.0, asyncio.get_running_loop()
+    async with Listener(server.url, person.token) as listener:
+        await listener.subscribe(job.id)
+        for number in range(2, 52):
+            await kill_listeners(backstage.redis())
+            cut_at = loop.time()
+            await backstage.events().append([delta(job, str(number))])
+            await listener.until(lambda _, wanted=number: len(listener.events) >= wanted)  # type: ignore[misc]
+            slowest = max(slowest, loop.time() - cut_at)
+    assert numbers(listener.events) == list(range(1, 52))
+    assert slowest <= 5
