@@ -205,6 +205,7 @@ class ApiContainer(CommonContainer):
     job_service = providers.Singleton(
         JobService,
         CommonContainer.sessions,
+        CommonContainer.direct,
         CommonContainer.jobs,
         CommonContainer.queue,
         CommonContainer.bulk,

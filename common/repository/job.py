@@ -8,9 +8,11 @@ from sqlalchemy import ColumnElement, Text, TextClause, Uuid, select
 from sqlalchemy.orm import defer
 from sqlalchemy.orm.attributes import set_committed_value
 
+from common.database.direct import DirectPool
 from common.database.model import Attempt, Job, JobResult
 from common.errors import GoneError, NotFoundError
 from common.repository.job_filter import JobFilter, conditions
+from common.repository.job_read import read_job
 from common.repository.new_job import NewJob, Owner, insert_jobs
 from common.repository.sql import AnyExecutor, Executor, execute, statement
 
@@ -106,6 +108,11 @@ class JobRepository:
             result = select(JobResult.result).where(JobResult.job_id == job.id)
             set_committed_value(job, "result", (await db.execute(result)).scalar_one_or_none())
         return job
+
+    async def read(self, db: DirectPool, job_id: UUID, owner: Reach) -> Job | None:
+        """The whole job without its payload, in one round trip; None where `get` has to look closer."""
+        job = await read_job(db, job_id, owner.tenant_id, owner.user_id)
+        return None if job is None or job.is_result_apart else job
 
     async def find_many(self, db: Executor, ids: Sequence[UUID], owner: Owner) -> dict[UUID, Job]:
         """Those of `ids` that are the owner's, without payloads and results."""

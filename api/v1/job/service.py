@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.cursors import CursorSigner, scope_of
 from api.waiter import JobWaiter
+from common.database.direct import DirectPool
 from common.database.model import Attempt, Job
 from common.database.session import Sessions
 from common.queue.bulk import BulkCancelled, BulkQueue, BulkRetried
@@ -39,6 +40,7 @@ class JobService:
     def __init__(
         self,
         sessions: Sessions,
+        direct: DirectPool,
         jobs: JobRepository,
         queue: JobQueue,
         bulk: BulkQueue,
@@ -47,6 +49,7 @@ class JobService:
         cursors: CursorSigner,
     ) -> None:
         self._sessions = sessions
+        self._direct = direct
         self._jobs = jobs
         self._queue = queue
         self._bulk = bulk
@@ -66,6 +69,8 @@ class JobService:
 
     async def get(self, job_id: UUID, owner: Reach) -> Job:
         """The job, without its payload. Raises `NotFoundError`, or `GoneError` for a purged one."""
+        if (job := await self._jobs.read(self._direct, job_id, owner)) is not None:
+            return job
         async with self._sessions() as db:
             return await self._jobs.get(db, job_id, owner, with_payload=False)
 
