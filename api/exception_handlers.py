@@ -14,7 +14,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from api.openapi import DescribedApp
 from api.problem import FieldProblem, Problem, build_problem, problem_response
 from common.database.outage import is_refused_value
 from common.errors import (
@@ -114,9 +113,9 @@ def answer_error(connection: HTTPConnection, error: Exception) -> Response:
 
 def _methods(connection: HTTPConnection, error: HTTPException) -> list[str]:
     """Every method of the path; the routing names those of one route only."""
-    app = connection.scope.get("app")
     named = (error.headers or {}).get("Allow", "").split(", ")
-    return app.table.methods(connection.url.path) or named if isinstance(app, DescribedApp) else named
+    known: list[str] = connection.app.state.interface.table.methods(connection.url.path)
+    return known or named
 
 
 def is_database_away(error: BaseException) -> bool:

@@ -3,19 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from api.config import ApiSettings
-from api.container import ApiContainer
-from api.main import create_interface
+from api.interface import Interface
+from common.queue.catalog import Catalog
 
 
 def describe() -> str:
     """The document of this source, as indented JSON; no setting changes it."""
-    with TemporaryDirectory() as folder:
-        settings = ApiSettings.model_validate({"environment": "test", "data_dir": Path(folder)})
-        interface = create_interface(settings, ApiContainer(settings=settings))
-        return json.dumps(interface.openapi(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(Interface.of(Catalog.load()).document, indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.config import ApiSettings
 from api.dependencies import from_state
 from api.event_bus import EventBus
+from api.feature import operation_id
 
 if TYPE_CHECKING:
     from common.repository.log import RequestLogRepository
@@ -124,7 +125,7 @@ def _accepts_connections(url: str) -> Probe:
 
 
 HealthDep = Annotated[HealthService, from_state("health")]
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], generate_unique_id_function=operation_id)
 
 
 @router.get("/health")

@@ -12,23 +12,23 @@ from types import FrameType
 from typing import NoReturn
 
 import uvicorn
+from fastapi import FastAPI
 from loguru import logger
 from pydantic import ValidationError
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from api import health
 from api.config import ApiSettings
 from api.container import ApiContainer
 from api.docs import add_docs
 from api.exception_handlers import add_exception_handlers
 from api.http_protocol import bounded_protocol
+from api.interface import Interface
 from api.layers import build_layers
 from api.lifespan import create_lifespan
 from api.middleware.host import TrustedHostMiddleware
 from api.middleware.security_headers import SecurityHeadersMiddleware
-from api.openapi import DescribedApp
-from api.v1.router import add_routes
+from api.openapi import DESCRIPTION, TITLE
 from common.config import settings_error_lines
 from common.errors import InvalidError
 from common.logger import configure_logging, shutdown_logging
@@ -46,22 +46,24 @@ def create_app(settings: ApiSettings, container: ApiContainer | None = None) -> 
     return _guard(container.realtime().wrap(create_interface(settings, container)), settings)
 
 
-def create_interface(settings: ApiSettings, container: ApiContainer) -> DescribedApp:
+def create_interface(settings: ApiSettings, container: ApiContainer) -> FastAPI:
     """The HTTP interface alone, without Socket.IO and what stands around both."""
-    app = DescribedApp(
-        title="Letuin",
+    interface = Interface.of(container.catalog())
+    app = FastAPI(
+        title=TITLE,
         version=version("letuin"),
-        description="An AI job backend: submit work, get a job at once, receive every step of it.",
+        description=DESCRIPTION,
         lifespan=create_lifespan(container, settings),
-        middleware=build_layers(settings, container, lambda: app.table),
+        middleware=build_layers(settings, container, lambda: interface.table),
         redirect_slashes=False,  # a redirect would name the host that the client claims
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
     )
+    app.router.routes.extend(interface.routes)
+    app.openapi = lambda: interface.document  # type: ignore[method-assign]  # as FastAPI documents it
+    app.state.interface = interface
     add_exception_handlers(app)
-    add_routes(app, container.catalog())
-    app.include_router(health.router)
     add_docs(app, settings.docs)
     return app
 

@@ -1,15 +1,18 @@
 """The description of the interface: what FastAPI finds, and what every route has in common."""
 
-from functools import cached_property
+from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from fastapi.openapi.utils import get_openapi
+from starlette.routing import BaseRoute
 
 from api.access import is_public as is_public_call
 from api.openapi_links import add_links
 from api.problem import Problem
-from api.route_table import RouteTable
+
+TITLE = "Letuin"
+DESCRIPTION = "An AI job backend: submit work, get a job at once, receive every step of it."
 
 _METHODS_WITHOUT_EFFECT = frozenset({"get", "head", "options"})
 _PROBLEM = "application/problem+json"
@@ -39,37 +42,20 @@ _BEARER = {
 }
 
 
-def operation_id(route: APIRoute) -> str:
-    """The name of the function that answers: stable, and unique over the interface (FastAPI warns when it is not)."""
-    return route.name
-
-
-class DescribedApp(FastAPI):
-    """FastAPI whose OpenAPI document names each error answer, the security scheme and stable operation ids."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(generate_unique_id_function=operation_id, **options)
-
-    @cached_property
-    def table(self) -> RouteTable:
-        """The routes, as the document describes them."""
-        return RouteTable(self.openapi())
-
-    def openapi(self) -> dict[str, Any]:
-        """The document; made once."""
-        if self.openapi_schema is None:
-            found = super().openapi()
-            components = found.setdefault("components", {})
-            components.setdefault("schemas", {}).update(_problem_schemas())
-            components["responses"] = {_name(code): _describe(code) for code in _REASONS}
-            components["securitySchemes"] = {"bearer": _BEARER}
-            for path, operations in found["paths"].items():
-                for method, operation in operations.items():
-                    _complete(path, method, operation)
-            add_links(found["paths"])
-            found["paths"] = dict(sorted(found["paths"].items()))
-            components["schemas"] = dict(sorted(components["schemas"].items()))
-        return super().openapi()
+def describe(routes: Sequence[BaseRoute]) -> dict[str, Any]:
+    """The OpenAPI document of the routes: it names each error answer, the security scheme and stable operation ids."""
+    found = get_openapi(title=TITLE, version=version("letuin"), description=DESCRIPTION, routes=routes)
+    components = found.setdefault("components", {})
+    components.setdefault("schemas", {}).update(_problem_schemas())
+    components["responses"] = {_name(code): _describe(code) for code in _REASONS}
+    components["securitySchemes"] = {"bearer": _BEARER}
+    for path, operations in found["paths"].items():
+        for method, operation in operations.items():
+            _complete(path, method, operation)
+    add_links(found["paths"])
+    found["paths"] = dict(sorted(found["paths"].items()))
+    components["schemas"] = dict(sorted(components["schemas"].items()))
+    return found
 
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:

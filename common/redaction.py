@@ -18,7 +18,9 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"([a-z][\w+.-]*://[^\s:/@\"'<>]*):[^\s/\"'<>]*@", re.IGNORECASE), rf"\1:{MASK}@"),
     (re.compile(r"\beyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*"), MASK),
     (
-        re.compile(r"\b(?:ltn_[0-9A-Za-z]{10}_\w+|ltr_[\w-]{16,}|sk-[\w-]{8,}|gh[opsur]_\w{16,}|xox[a-z]-[\w-]{8,}|AKIA[A-Z0-9]{12,}|AIza[\w-]{20,})"),
+        re.compile(
+            r"\b(?:ltn_[0-9A-Za-z]{10}_\w+|ltr_[\w-]{16,}|sk-[\w-]{8,}|gh[opsur]_\w{16,}|xox[a-z]-[\w-]{8,}|AKIA[A-Z0-9]{12,}|AIza[\w-]{20,})"
+        ),
         MASK,
     ),
     (

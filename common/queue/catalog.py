@@ -48,6 +48,9 @@ class Catalog(Mapping[str, AnyJobKind]):
     def __getitem__(self, name: str) -> AnyJobKind:
         return self._kinds[name]
 
+    def __hash__(self) -> int:
+        return hash(tuple(self._kinds))
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._kinds)
 

@@ -4,17 +4,18 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response, status
+from fastapi import Depends, Query, Request, Response, status
 
 from api.audit_trail import AuditTrailDep
 from api.dependencies import ApiKeyServiceDep, CallerDep
+from api.feature import feature_router
 from api.page_limit import PageLimitDep
 from api.paging import CursorQuery, link_next
 from api.path_ids import get_key_id
 from api.v1.api_key.schema import ApiKeyCreate, ApiKeyCreated, ApiKeyPage, ApiKeyRead
 from api.v1.api_key.service import KeyRequest
 
-router = APIRouter(prefix="/api-keys", tags=["api keys"])
+router = feature_router("/api-keys", tag="api keys")
 _KeyId = Annotated[UUID, Depends(get_key_id)]
 
 

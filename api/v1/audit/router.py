@@ -3,16 +3,17 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import AwareDatetime
 
 from api.dependencies import AuditServiceDep, CallerDep
+from api.feature import feature_router
 from api.page_limit import PageLimitDep
 from api.paging import CursorQuery, link_next
 from api.v1.audit.schema import AuditEventRead, AuditPage
 from common.repository.audit import AuditFilter
 
-router = APIRouter(prefix="/audit", tags=["audit"])
+router = feature_router("/audit", tag="audit")
 _Text = Annotated[str | None, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 

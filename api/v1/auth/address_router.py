@@ -1,12 +1,11 @@
 """/auth/email: changing the address of an account."""
 
-from fastapi import APIRouter
-
-from api.v1.auth.dependencies import AddressDep, ClientDep, SignedInDep
+from api.feature import feature_router
+from api.v1.auth.dependencies import AddressDep, ClientDep, NoStore, SignedInDep
 from api.v1.auth.registration_router import in_language
 from api.v1.auth.schema import AccountRead, CodeRequest, EmailChange, MailSent
 
-router = APIRouter(prefix="/email")
+router = feature_router("/auth/email", tag="auth", dependencies=[NoStore])
 
 
 @router.post("/change", status_code=202)

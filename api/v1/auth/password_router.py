@@ -1,12 +1,11 @@
 """/auth/password: changing a password."""
 
-from fastapi import APIRouter
-
-from api.v1.auth.dependencies import ClientDep, PasswordDep, SignedInDep
+from api.feature import feature_router
+from api.v1.auth.dependencies import ClientDep, NoStore, PasswordDep, SignedInDep
 from api.v1.auth.registration_router import in_language
 from api.v1.auth.schema import LoginRead, MailRequest, MailSent, PasswordChange, PasswordReset
 
-router = APIRouter(prefix="/password")
+router = feature_router("/auth/password", tag="auth", dependencies=[NoStore])
 
 
 @router.post("/change")

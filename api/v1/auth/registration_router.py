@@ -2,14 +2,13 @@
 
 from dataclasses import replace
 
-from fastapi import APIRouter
-
+from api.feature import feature_router
 from api.v1.auth.client import Client
-from api.v1.auth.dependencies import ClientDep, RegistrationDep
+from api.v1.auth.dependencies import ClientDep, NoStore, RegistrationDep
 from api.v1.auth.schema import AccountRead, CodeRequest, MailRequest, MailSent, RegisterRequest
 from common.mail.templates import MailLocale
 
-router = APIRouter()
+router = feature_router("/auth", tag="auth", dependencies=[NoStore])
 
 
 @router.post("/register", status_code=202)

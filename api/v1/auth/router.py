@@ -2,18 +2,11 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
-from api.v1.auth.address_router import router as address_router
+from api.feature import feature_router
 from api.v1.auth.dependencies import AuthDep, ClientDep, NoStore, SignedInDep
-from api.v1.auth.password_router import router as password_router
-from api.v1.auth.registration_router import router as registration_router
 from api.v1.auth.schema import LoginRead, LoginRequest, RefreshRequest, SessionList, SessionRead
 
-router = APIRouter(prefix="/auth", tags=["auth"], dependencies=[NoStore])
-router.include_router(registration_router)
-router.include_router(password_router)
-router.include_router(address_router)
+router = feature_router("/auth", tag="auth", dependencies=[NoStore])
 
 
 @router.post("/login")

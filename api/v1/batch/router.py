@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response, status
 
 from api.dependencies import BatchServiceDep, CallerDep, RequestIdDep, SettingsDep
 from api.exception_handlers import describe_app_error, describe_validation
+from api.feature import feature_router
 from api.problem import Problem
 from api.v1.batch.schema import BatchItem, BatchRead, BatchRequest, BatchSubmitted, WrongItem, build_batch_request
 from api.v1.job.bulk_schema import CancelledRead
@@ -25,7 +26,7 @@ _ROUTE = "POST /api/v1/jobs/batch"
 
 def create_router(catalog: Catalog) -> APIRouter:
     """The routes; the body of a batch is made from the catalogue's public kinds."""
-    router = APIRouter(tags=["batches"])
+    router = feature_router(tag="batches")
     submit = _create_submit(build_batch_request(build_request_union(catalog.public())))
     router.post("/jobs/batch", status_code=_ACCEPTED, response_model_exclude_unset=True)(submit)
     router.get("/batches/{batch_id}")(get_batch)

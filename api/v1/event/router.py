@@ -2,15 +2,16 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Response, status
+from fastapi import Header, Response, status
 
 from api.dependencies import CallerDep, SettingsDep
+from api.feature import feature_router
 from api.v1.event.dependencies import EventStreamsDep, PlaceDep, VisitorDep, WantsPageDep
 from api.v1.event.response import EventStreamResponse
 from api.v1.event.schema import EventPageRead
 from api.v1.job.dependencies import JobIdDep, WaitDep
 
-router = APIRouter(tags=["events"])
+router = feature_router(tag="events")
 
 _STREAM: dict[str, Any] = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 _OVER: dict[int | str, dict[str, Any]] = {204: {"description": "The job has ended, and you have seen it."}}

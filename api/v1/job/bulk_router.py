@@ -1,11 +1,12 @@
 """Many jobs at once: cancel and retry by filter."""
 
-from fastapi import APIRouter, Response, status
+from fastapi import Response, status
 
 from api.dependencies import CallerDep, JobServiceDep
+from api.feature import feature_router
 from api.v1.job.bulk_schema import CancelledRead, JobSelection, RetriedRead
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = feature_router("/jobs", tag="jobs")
 
 
 @router.post("/cancel", responses={202: {"model": CancelledRead}})

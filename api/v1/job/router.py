@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from api.dependencies import CallerDep, JobServiceDep
+from api.feature import feature_router
 from api.v1.job.answer import JSON, describe
 from api.v1.job.bulk_schema import RetryRequest
 from api.v1.job.dependencies import JobFilterDep, JobIdDep, WaitDep
@@ -33,7 +34,7 @@ _ROUTE = "POST /api/v1/jobs"
 
 def create_router() -> APIRouter:
     """The routes but for the submit, which `submit.py` adds."""
-    router = APIRouter(prefix="/jobs", tags=["jobs"])
+    router = feature_router("/jobs", tag="jobs")
     router.get("")(list_jobs)
     router.get("/kinds")(list_kinds)
     router.get("/{job_id}", response_model=JobRead, responses={304: {"description": "Not changed"}})(get_job)

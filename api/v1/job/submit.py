@@ -1,17 +1,18 @@
 """POST /jobs: accept a job."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from fastapi import FastAPI, Request, Response, status
+from fastapi import APIRouter, Request, Response, status
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 from starlette.background import BackgroundTask
 
 from api.dependencies import CallerDep, JobServiceDep, RequestIdDep, get_caller, get_request_id
+from api.feature import feature_router
 from api.middleware.json_body import is_json
 from api.preferences import name_async
 from api.v1.job.answer import JSON, describe
@@ -27,21 +28,19 @@ from common.queue.client import Submitted
 _ROUTE = "POST /api/v1/jobs"
 
 
-def add_submit(app: FastAPI, catalog: Catalog, errors: Mapping[int | str, dict[str, Any]]) -> None:
-    """Add the route; its body is made from the catalogue's public kinds. `errors` describes its other answers.
-
-    It stands on the app itself: FastAPI walks through every included router three times for each request.
-    """
-    app.router.add_api_route(
-        "/api/v1/jobs",
+def create_router(catalog: Catalog) -> APIRouter:
+    """The route; its body is made from the catalogue's public kinds."""
+    router = feature_router("/jobs", tag="jobs")
+    router.add_api_route(
+        "",
         _create_submit(build_request_union(catalog.public())),
         methods=["POST"],
-        tags=["jobs"],
         status_code=status.HTTP_202_ACCEPTED,
         response_model=SubmittedJob,
-        responses={**errors, 200: {"model": SubmittedJob}},
+        responses={200: {"model": SubmittedJob}},
         route_class_override=SubmitRoute,
     )
+    return router
 
 
 class SubmitRoute(APIRoute):

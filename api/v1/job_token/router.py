@@ -2,14 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
-from fastapi import APIRouter, Response, status
+from fastapi import Response, status
 
 from api.audit_trail import AuditTrailDep
 from api.dependencies import CallerDep, JobTokenServiceDep
+from api.feature import feature_router
 from api.v1.job.dependencies import JobIdDep
 from api.v1.job_token.schema import JobTokenCreate, JobTokenRead
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = feature_router("/jobs", tag="jobs")
 
 
 @router.post("/{job_id}/token", status_code=status.HTTP_201_CREATED)

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from api.dependencies import CallerDep, LogServiceDep
+from api.feature import feature_router
 from api.v1.log.dependencies import LogWindowDep
 from api.v1.log.schema import LogList, LogRead
 
-router = APIRouter(prefix="/logs", tags=["logs"])
+router = feature_router("/logs", tag="logs")
 
 
 @router.get("")

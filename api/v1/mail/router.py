@@ -3,15 +3,16 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response, status
+from fastapi import Query, Request, Response, status
 
 from api.dependencies import CallerDep, MailServiceDep, SettingsDep
+from api.feature import feature_router
 from api.v1.mail.schema import MailPage, MailRead
 from common.database.model import MailStatus
 from common.errors import InvalidError, NotFoundError
 from common.repository.mail import MailFilter
 
-router = APIRouter(prefix="/mails", tags=["mails"])
+router = feature_router("/mails", tag="mails")
 
 
 @router.get("")

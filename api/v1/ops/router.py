@@ -3,12 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from api.dependencies import CallerDep, OpsServiceDep
+from api.feature import feature_router
 from api.v1.ops.schema import QueueList, QueuePaused, WorkerChange, WorkerList, WorkerRead
 
-router = APIRouter(prefix="/ops", tags=["ops"])
+router = feature_router("/ops", tag="ops")
 QueueName = Annotated[str, Path(max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 

@@ -6,11 +6,12 @@ from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Path, Query, Request, Response, status
+from fastapi import Path, Query, Request, Response, status
 from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, ValidationError
 
 from api.dependencies import CallerDep, ScheduleServiceDep, SettingsDep
+from api.feature import feature_router
 from api.v1.schedule.schema import (
     BackfillRead,
     BackfillRequest,
@@ -27,7 +28,7 @@ from common.database.model import Schedule, ScheduleStatus
 from common.errors import InvalidError, NotFoundError
 from common.repository.schedule import ScheduleFilter
 
-router = APIRouter(prefix="/schedules", tags=["schedules"])
+router = feature_router("/schedules", tag="schedules")
 ScheduleId = Annotated[str, Path(description="The schedule's id.")]
 Count = Annotated[int, Query(ge=1, le=100, description="How many.")]
 

@@ -3,10 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response, status
+from fastapi import Depends, Request, Response, status
 
 from api.audit_trail import AuditTrailDep
 from api.dependencies import CallerDep, TenantServiceDep
+from api.feature import feature_router
 from api.page_limit import PageLimitDep
 from api.paging import CursorQuery, link_next
 from api.path_ids import get_tenant_id, get_user_id
@@ -15,7 +16,7 @@ from api.v1.user.schema import UserPage, UserRead
 from common.database.model import Role
 from common.dto.user import UserFilter
 
-router = APIRouter(prefix="/tenants", tags=["tenants"])
+router = feature_router("/tenants", tag="tenants")
 _TenantId = Annotated[UUID, Depends(get_tenant_id)]
 _UserId = Annotated[UUID, Depends(get_user_id)]
 

@@ -3,10 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response, status
+from fastapi import Depends, Request, Response, status
 
 from api.audit_trail import AuditTrailDep
 from api.dependencies import CallerDep, UserServiceDep
+from api.feature import feature_router
 from api.page_limit import PageLimitDep
 from api.paging import CursorQuery, link_next
 from api.path_ids import get_user_id
@@ -15,7 +16,7 @@ from common.database.model import Role
 from common.dto.user import NewMember, UserChanges, UserFilter
 from common.ids import new_id
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = feature_router("/users", tag="users")
 _UserId = Annotated[UUID, Depends(get_user_id)]
 
 

@@ -4,9 +4,10 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Response, status
+from fastapi import Depends, Path, Query, Response, status
 
 from api.dependencies import CallerDep, SettingsDep, from_state
+from api.feature import feature_router
 from api.v1.webhook.schema import (
     DeliveryPage,
     DeliveryRead,
@@ -22,7 +23,7 @@ from common.database.model import DeliveryStatus
 from common.errors import InvalidError, NotFoundError
 from common.repository.webhook import DeliveryFilter
 
-router = APIRouter(prefix="/webhooks", tags=["webhooks"])
+router = feature_router("/webhooks", tag="webhooks")
 
 WebhookServiceDep = Annotated[WebhookService, from_state("webhooks")]
 
