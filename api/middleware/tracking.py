@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
 from loguru import logger
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,7 +17,8 @@ from common.redaction import redact
 from common.request_log import RequestEntry
 
 HEADER = "X-Request-ID"
-_CLEAN = re.compile(r"[\x21-\x7e]{1,128}")
+_RAW_HEADER = HEADER.lower().encode()
+_CLEAN = re.compile(rb"[\x21-\x7e]{1,128}")
 _QUIET = ("/health", "/live", "/ready")
 _LONGEST_PATH_READ, _LONGEST_PATH_KEPT = 4096, 300
 
@@ -27,11 +27,12 @@ type Record = Callable[[RequestEntry], None]
 
 @dataclass(slots=True)
 class _Exchange:
-    """What passed between client and app. `status` is 0 until the answer begins."""
+    """What passed between client and app. `status` is 0 until the answer begins, `ended` until it is out."""
 
     status: int = 0
     received: int = 0
     sent: int = 0
+    ended: float = 0.0
 
 
 class TrackingMiddleware:
@@ -57,6 +58,7 @@ class TrackingMiddleware:
 
     async def _track(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         started, exchange = perf_counter(), _Exchange()
+        own_header = (_RAW_HEADER, request_id.encode())
 
         async def receive_tracked() -> Message:
             message = await receive()
@@ -66,9 +68,12 @@ class TrackingMiddleware:
         async def send_tracked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = request_id
+                message["headers"] = [*message.get("headers", ()), own_header]
             await send(message)
-            exchange.sent += len(message.get("body", b""))
+            if message["type"] == "http.response.body":
+                exchange.sent += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    exchange.ended = perf_counter()
 
         try:
             await self._app(scope, receive_tracked, send_tracked)
@@ -77,7 +82,7 @@ class TrackingMiddleware:
                 raise
             await answer_error(HTTPConnection(scope), error)(scope, receive_tracked, send_tracked)
         finally:
-            self._conclude(scope, exchange, perf_counter() - started)
+            self._conclude(scope, exchange, (exchange.ended or perf_counter()) - started)
 
     def _conclude(self, scope: Scope, exchange: _Exchange, seconds: float) -> None:
         route = _route(scope)
@@ -87,8 +92,8 @@ class TrackingMiddleware:
 
 
 def _request_id(scope: Scope) -> str:
-    given = Headers(scope=scope).get(HEADER, "")
-    return given if _CLEAN.fullmatch(given) else str(new_id())
+    given = next((value for name, value in scope["headers"] if name == _RAW_HEADER), b"")
+    return given.decode("ascii") if _CLEAN.fullmatch(given) else str(new_id())
 
 
 def _log(scope: Scope, route: str, status: int, seconds: float) -> None:
