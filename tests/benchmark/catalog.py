@@ -11,6 +11,7 @@ from tests.benchmark.cases.growth import Growth
 from tests.benchmark.cases.http import Http, Http32, Http64
 from tests.benchmark.cases.idle import Idle
 from tests.benchmark.cases.latency import Latency
+from tests.benchmark.cases.logins import Logins
 from tests.benchmark.cases.mail import MailRate
 from tests.benchmark.cases.schedules import Schedules
 from tests.benchmark.cases.refill import Refill
@@ -19,7 +20,7 @@ from tests.benchmark.cases.waiting import Waiting
 from tests.benchmark.peers.base import Peer
 
 CASES: tuple[type[Case], ...] = (
-    *(SubmitOne, SubmitMany, Http, Http32, Http64, Drain, Latency, Waiting, Idle, Crash, Growth),
+    *(SubmitOne, SubmitMany, Http, Http32, Http64, Drain, Latency, Waiting, Idle, Crash, Growth, Logins),
     *(MailRate, Schedules),
     *(SupervisedCrash, Refill, Memory, Crowd),
 )

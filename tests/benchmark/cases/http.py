@@ -12,9 +12,9 @@ from tests.benchmark.peers.base import Peer
 from tests.benchmark.process import WorkerProcess
 from tests.benchmark.work import now
 
-_TOKEN = "the-token-of-the-benchmark"
-_SECRET = "a-secret-of-the-benchmark-of-more-than-32-bytes"
-_HEADERS = {"Authorization": f"Bearer {_TOKEN}"}
+TOKEN = "the-token-of-the-benchmark"
+SECRET = "a-secret-of-the-benchmark-of-more-than-32-bytes"
+_HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 _JOB = b'{"kind": "system.echo", "payload": {"message": "hello"}}'
 _REQUESTS = {
     "submit": Request("POST", "/api/v1/jobs", 202, _JOB),
@@ -47,12 +47,12 @@ class Http(Case):
     engines = ("letuin",)
 
     async def run(self, peer: Peer) -> Figures:
-        port = _free_port()
+        port = free_port()
         environment = {**peer.servers.environment(), "ENVIRONMENT": "production", "API_PORT": str(port)}
-        environment |= {"ACCESS_TOKEN": _TOKEN, "JWT_SECRET": _SECRET, "LOG_LEVEL": "INFO"}
+        environment |= {"ACCESS_TOKEN": TOKEN, "JWT_SECRET": SECRET, "LOG_LEVEL": "INFO"}
         command = [sys.executable, "-m", "tests.benchmark.letuin_api"]
         async with WorkerProcess(command, environment, peer.servers.folder) as api:
-            await until(lambda: _answers(port), api, every=0.1)
+            await until(lambda: answers(port), api, every=0.1)
             return await self._measure(port, api)
 
     async def _measure(self, port: int, api: WorkerProcess) -> Figures:
@@ -116,7 +116,8 @@ async def _send(port: int, request: Request, connections: int, count: int) -> fl
     return seconds
 
 
-async def _answers(port: int) -> bool:
+async def answers(port: int) -> bool:
+    """Whether the api on this port is ready."""
     try:
         async with await Connection.open(port) as connection:
             return await connection.send(Request("GET", "/ready", 200).encoded({})) == 200
@@ -124,7 +125,8 @@ async def _answers(port: int) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
