@@ -1,6 +1,7 @@
 """The worker's lease: one row, renewed from a thread and connection of its own, so that no handler can starve it."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import threading
@@ -60,6 +61,7 @@ class LeaseKeeper:
         self._healthy_since = 0.0
         self._has_beaten = False
         self._stopping = threading.Event()
+        self._end_wait: Callable[[], None] | None = None
         self._thread: threading.Thread | None = None
         self._process_id = worker_id
         self.worker_id = worker_id
@@ -85,6 +87,8 @@ class LeaseKeeper:
     async def stop(self) -> None:
         """End the incarnation in the database, then the thread."""
         self._stopping.set()
+        if self._end_wait is not None:
+            self._end_wait()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join, 10)
 
@@ -94,6 +98,8 @@ class LeaseKeeper:
     async def _keep(self, loop: asyncio.AbstractEventLoop, registered: asyncio.Future[None]) -> None:
         engine = create_engine(self._settings, name="letuin-lease").execution_options(isolation_level="AUTOCOMMIT")
         is_registered = False
+        own_loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        self._end_wait = lambda: _call_in(own_loop, stop.set)
         while not self._stopping.is_set():
             try:
                 if not is_registered:
@@ -105,7 +111,9 @@ class LeaseKeeper:
             except DATABASE_ERRORS as error:
                 logger.warning("The lease could not be renewed: {}", type(error).__name__)
                 wait = _RETRY
-            await asyncio.to_thread(self._stopping.wait, wait)
+            # Not by a lock's time limit: where that runs by the wall clock, setting it back would hold up the lease.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), wait)
         await self._end(engine)
 
     async def _register(self, engine: AsyncEngine) -> None:
@@ -155,6 +163,11 @@ class LeaseKeeper:
         except DATABASE_ERRORS:
             logger.warning("The lease could not be given back; it runs out by itself")
         await engine.dispose()
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop has ended
+        loop.call_soon_threadsafe(call)
 
 
 def _set_done(future: asyncio.Future[None]) -> None:

@@ -192,7 +192,12 @@ def _of_events(story: Story, *, whole: bool) -> Iterator[Finding]:
     numbers = [event.seq for event in story.events]
     if numbers != list(range(1, len(numbers) + 1)):
         yield Promise.NUMBERS, f"its events have the numbers {numbers}"
-    ends = [event.seq for event in story.events if is_terminal(event.type)]
+    following = [event.type for event in story.events[1:]] + [""]
+    ends = [
+        event.seq
+        for event, after in zip(story.events, following, strict=True)
+        if is_terminal(event.type) and after != EventType.QUEUED  # its owner queued it again
+    ]
     if ends and ends != numbers[-1:]:
         yield Promise.ORDER, f"its events end at {ends} of {len(numbers)}"
     if ends and story.events[-1].type != f"job.{story.status}":

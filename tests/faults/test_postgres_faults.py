@@ -53,6 +53,7 @@ async def test_postgres_killed_and_restarted_under_load(arena: Arena, tmp_path: 
     assert await arena.count("finished_at IS NULL") == 0
 
 
+@pytest.mark.soak
 async def test_a_database_that_lets_nobody_in_ends_no_worker(arena: Arena) -> None:
     """Window: PostgreSQL answers, but only to say no, as it does while it starts or has no connection to spare."""
     workers = await arena.fleet.start(2, LEASE_DURATION="6", HEARTBEAT_INTERVAL="0.5")
@@ -73,6 +74,7 @@ async def test_a_database_that_lets_nobody_in_ends_no_worker(arena: Arena) -> No
     assert all(worker.is_alive for worker in workers)
 
 
+@pytest.mark.soak
 async def test_running_jobs_survive_a_restart_of_postgres(arena: Arena) -> None:
     """Window: a database outage shorter than the lease takes no job away from a living worker."""
     await arena.fleet.start(2, **CALM)
@@ -91,13 +93,13 @@ async def test_after_an_outage_of_two_leases_no_living_worker_is_robbed(data_dir
         head, _, port = url.rpartition("/")[0].rpartition(":")
         async with TcpProxy(int(port)) as proxy:
             through = f"{head}:{proxy.port}/letuin"
-            workers = await servers.fleet.start(2, DATABASE_URL=through)
+            workers = await servers.fleet.start(2, DATABASE_URL=through, LEASE_DURATION="1.5", HEARTBEAT_INTERVAL="0.4")
             long = await servers.submit_many(system_sleep, SystemSleepPayload(seconds=60), 2)
             await servers.submit_many(system_sleep, SystemSleepPayload(seconds=2), 6)
             await servers.until("status = 'running'", 8)
             proxy.faults.refuses = True
             proxy.reset()
-            await asyncio.sleep(6)
+            await asyncio.sleep(3)
             proxy.faults.refuses = False
             await servers.until_ended(30, jobs=[job for job in servers.accepted if job not in long])
             for job in long:

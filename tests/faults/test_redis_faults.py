@@ -63,6 +63,7 @@ async def test_without_redis_jobs_are_accepted_run_and_finished(data_dir: Path) 
     assert {story.claims for story in stories} == {1}
 
 
+@pytest.mark.soak
 async def test_a_silent_redis_delays_no_submission_for_long(data_dir: Path) -> None:
     """Window: connections stay open and nobody answers; every command has its limit."""
     async with arena(data_dir) as servers:
@@ -122,6 +123,7 @@ async def test_rubbish_in_redis_stops_no_worker_and_no_job(arena: Arena) -> None
     assert {story.claims for story in stories} == {1}
 
 
+@pytest.mark.soak
 async def test_what_only_looks_like_a_job_id_is_put_aside_for_good(arena: Arena) -> None:
     """Window: an entry that reads as a UUID but is not written as we write one, and so could never be settled."""
     redis, keys = arena.container.redis(), arena.container.keys()
@@ -139,26 +141,34 @@ async def test_what_only_looks_like_a_job_id_is_put_aside_for_good(arena: Arena)
     assert await redis.exists(*keys.queue_keys("default")) == 0
 
 
-@pytest.mark.parametrize("key", ["quarantine", "broker_epoch", "lock", "events"])
-async def test_a_key_of_the_wrong_type_hurts_only_itself(arena: Arena, key: str) -> None:
-    """Window: one key is somebody else's; the jobs and the events of others do not wait for it."""
+async def test_a_key_of_the_wrong_type_hurts_only_itself(arena: Arena) -> None:
+    """Window: a key is somebody else's; the jobs and the events of others do not wait for it."""
     redis, keys = arena.container.redis(), arena.container.keys()
-    name = {
-        "quarantine": keys.quarantine,
-        "broker_epoch": keys.broker_epoch,
-        "lock": keys.lock("leader"),
-        "events": "",
-    }[key]
     first = await arena.submit(system_echo, HELLO)
-    await redis.delete(name or keys.events(first.id))
-    await redis.rpush(name or keys.events(first.id), "a list")  # type: ignore[misc]
+    for name in (keys.quarantine, keys.broker_epoch, keys.lock("reconciler"), keys.events(first.id)):
+        await redis.delete(name)
+        await redis.rpush(name, "a list")  # type: ignore[misc]
     await redis.zadd(keys.queue("default"), {"not a job": 0})
     await arena.fleet.start_one()
     await arena.submit_many(system_echo, HELLO, 20)
     await arena.until_ended(20)
-    if key == "events":
-        arena.accepted.remove(first)
+    arena.accepted.remove(first)  # it is the one whose events are lost
     await arena.check()
+
+
+async def test_a_redis_without_memory_refuses_hints_and_no_job(arena: Arena) -> None:
+    """Window: the broker answers, but takes nothing more."""
+    worker = await arena.fleet.start_one()
+    redis = arena.container.redis()
+    assert (await redis.config_get("maxmemory-policy"))["maxmemory-policy"] == "noeviction"
+    await redis.config_set("maxmemory", 1)
+    await arena.submit_many(system_echo, HELLO, 50)
+    await arena.until_ended(30)
+    await redis.config_set("maxmemory", 0)
+    await arena.submit_many(system_echo, HELLO, 20)
+    await arena.until_ended(30)
+    assert {story.claims for story in await arena.check(whole_events=False)} == {1}
+    assert worker.is_alive
 
 
 async def submit_steadily(arena: Arena, count: int, per_second: float) -> None:
