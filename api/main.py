@@ -29,6 +29,7 @@ from api.lifespan import create_lifespan
 from api.middleware.host import TrustedHostMiddleware
 from api.middleware.security_headers import SecurityHeadersMiddleware
 from api.openapi import DESCRIPTION, TITLE
+from api.settings_summary import summarize
 from common.config import settings_error_lines
 from common.errors import InvalidError
 from common.logger import configure_logging, shutdown_logging
@@ -111,6 +112,7 @@ def _serve(settings: ApiSettings) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with listener, suppress(KeyboardInterrupt):
         logger.info("The api listens", url=_url(listener), environment=str(settings.environment))
+        logger.info("Settings that decide about security", **summarize(settings))
         server.run(sockets=[listener])
     if not server.started:
         sys.exit(_FAILED)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from api.config import ApiSettings
 from api.main import main
+from api.settings_summary import summarize
 from common.hosts import is_open_store
 
 SAFE = {
@@ -93,6 +95,25 @@ def test_safe_settings_reach_the_next_step(start: Callable[..., str], tmp_path: 
     """The other side: with nothing unsafe it is the log file that cannot be written, named last on purpose."""
     said = start(LOG_FILE_PATH="/proc/nowhere/app.log", DATABASE_URL=f"postgresql://u:p@{AWAY}/x", DOCS_ACCESS="token")
     assert said.startswith("LOG_FILE_PATH: ")
+
+
+def test_processes_can_be_compared_by_one_line() -> None:
+    """T15: equal settings have equal fingerprints, every difference shows, no secret does."""
+
+    def line(**changes: object) -> dict[str, object]:
+        secrets = {name.lower(): value for name, value in SAFE.items()}
+        return summarize(ApiSettings.model_validate({**secrets, **changes}))
+
+    usual = line()
+    assert usual == line()
+    assert (usual["environment"], usual["docs_access"], usual["allowed_hosts"]) == ("production", "off", [])
+    assert not any(secret in str(usual) for secret in (SAFE["JWT_SECRET"], SAFE["ACCESS_TOKEN"]))
+    for changes in (
+        {"access_token": "Zk5qRw8nVx2bTm7d"},
+        {"docs_access": "token"},
+        {"cors_origins": "https://a.example"},
+    ):
+        assert line(**changes)["fingerprint"] != usual["fingerprint"], changes
 
 
 @pytest.mark.parametrize(
