@@ -21,6 +21,7 @@ def _without(*names: str) -> Iterator[None]:
 
 with _without(*_CLIENT_SIDE):
     import socketio  # type: ignore[import-untyped]
+    from engineio.packet import Packet as EngineIoPacket  # type: ignore[import-untyped]
     from socketio.async_pubsub_manager import AsyncPubSubManager  # type: ignore[import-untyped]
 
-__all__ = ["AsyncPubSubManager", "socketio"]
+__all__ = ["AsyncPubSubManager", "EngineIoPacket", "socketio"]

@@ -30,7 +30,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def _names(text: str | None, known: list[str], what: str) -> list[str]:
-    names = [name.strip() for name in (text or "").split(",") if name.strip()] or known
+    given = [name.strip() for name in (text or "").split(",") if name.strip()]
+    # `push` stands for `push-room`, `push-crowd` and so on.
+    groups = {name: [each for each in known if each.startswith(f"{name}-")] for name in given if name not in known}
+    names = [each for name in given for each in groups.get(name) or [name]] or known
     if unknown := [name for name in names if name not in known]:
         raise typer.BadParameter(f"no {what} is called {unknown[0]!r}; there are {', '.join(known)}")
     return names

@@ -13,6 +13,7 @@ from tests.benchmark.cases.idle import Idle
 from tests.benchmark.cases.latency import Latency
 from tests.benchmark.cases.logins import Logins
 from tests.benchmark.cases.mail import MailRate
+from tests.benchmark.cases.push import PUSH_CASES
 from tests.benchmark.cases.schedules import Schedules
 from tests.benchmark.cases.refill import Refill
 from tests.benchmark.cases.submit import SubmitMany, SubmitOne
@@ -22,6 +23,7 @@ from tests.benchmark.peers.base import Peer
 CASES: tuple[type[Case], ...] = (
     *(SubmitOne, SubmitMany, Http, Http32, Http64, Drain, Latency, Waiting, Idle, Crash, Growth, Logins),
     *(MailRate, Schedules),
+    *PUSH_CASES,
     *(SupervisedCrash, Refill, Memory, Crowd),
 )
 ENGINES = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from redis import RedisError
+from redis.asyncio import Redis
 from sqlalchemy import text
 
 from common.client import AsyncLetuinClient, JobEvent, JobReset, Place
@@ -131,10 +132,16 @@ class Chaos:
         self._random.choice(self._apis.proxies).reset()
 
     async def cut_listeners(self) -> None:
-        await self._arena.container.redis().client_kill_filter(_type="pubsub")
+        async with self._redis() as redis:
+            await redis.client_kill_filter(_type="pubsub")
 
     async def empty_redis(self) -> None:
-        await self._arena.container.redis().flushall()
+        async with self._redis() as redis:
+            await redis.flushall()
+
+    def _redis(self) -> Redis:
+        """A client more patient than those of the processes."""
+        return Redis.from_url(self._arena.stack.environment()["REDIS_URL"], socket_timeout=30)
 
     async def kill_api(self) -> None:
         api = self._random.choice(self._apis.apis)
@@ -155,7 +162,7 @@ class Chaos:
     ("seed", "faults"),
     [
         pytest.param(7, 7, id="short"),
-        *(pytest.param(seed, 40, id=f"long {seed}", marks=pytest.mark.soak) for seed in range(1, 6)),
+        *(pytest.param(seed, 40, id=f"long_{seed}", marks=pytest.mark.soak) for seed in range(1, 6)),
     ],
 )
 async def test_transcripts_are_the_log_whatever_breaks(arena: Arena, seed: int, faults: int) -> None:
