@@ -6,13 +6,17 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from sqlalchemy import select, text, update
 
 from api.access import PUBLIC_PATHS, is_personal, is_public, required_scope
 from api.main import create_app
 from common.container import CommonContainer
+from common.database.model import Job
+from common.ids import new_id
 from tests.api.conftest import PRODUCTION, BuildSettings, Connect
 from tests.security.matrix import ACTORS, LIMITED, PERSONAL, PUBLIC, TABLE, Access
 from tests.security.members import MakeMember
+from tests.security.tenant_watch import watching_tenants
 from tests.security.world import World
 
 _INNER = ("other_asgi_app", "app", "_app")
@@ -63,10 +67,23 @@ async def test_everybody_gets_what_the_table_says(
 ) -> None:
     async with connect(**PRODUCTION) as http:
         world = await World.build(http, make_member, container)
-        wrong = [line for access in TABLE for line in await check(world, access, ACTORS)]
+        with watching_tenants() as watch:
+            wrong = [line for access in TABLE for line in await check(world, access, ACTORS)]
         for access in PERSONAL:
             wrong += await check(world, access, ("anonymous", "service", "key", *LIMITED))
+    wrong += [f"a statement names no tenant: {statement}" for statement in watch.found]
     assert not wrong, "\n".join(wrong)
+
+
+async def test_z23_a_statement_without_a_tenant_is_found(container: CommonContainer) -> None:
+    async with container.engine().begin() as db:
+        with watching_tenants() as watch:
+            await db.execute(select(Job.id).where(Job.id == new_id()))
+            await db.execute(text("UPDATE schedules SET name = 'mine' WHERE id = gen_random_uuid()"))
+            assert [statement.split()[0] for statement in watch.found] == ["SELECT", "UPDATE"]
+            await db.execute(select(Job.id).where(Job.tenant_id == new_id()))
+            await db.execute(update(Job).values(status="queued").where(Job.id == new_id()))
+            assert len(watch.found) == 2
 
 
 async def check(world: World, access: Access, actors: tuple[str, ...]) -> list[str]:
