@@ -56,7 +56,12 @@ def watching_tenants() -> Iterator[TenantWatch]:
     def over(connection: Connection) -> None:
         connection.info.pop(_WATCHED, None)
 
-    listeners: dict[str, Callable[..., None]] = {"before_cursor_execute": before, "begin": over, "commit": over, "rollback": over}
+    listeners: dict[str, Callable[..., None]] = {
+        "before_cursor_execute": before,
+        "begin": over,
+        "commit": over,
+        "rollback": over,
+    }
     for name, listener in listeners.items():
         event.listen(Engine, name, listener)
     try:
