@@ -141,7 +141,8 @@ class Chaos:
 
     def _redis(self) -> Redis:
         """A client more patient than those of the processes."""
-        return Redis.from_url(self._arena.stack.environment()["REDIS_URL"], socket_timeout=30)
+        client: Redis = Redis.from_url(self._arena.stack.environment()["REDIS_URL"], socket_timeout=30)
+        return client
 
     async def kill_api(self) -> None:
         api = self._random.choice(self._apis.apis)
