@@ -2,7 +2,9 @@
 
 import httpx2
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
+from api.middleware.host import TrustedHostMiddleware
 from tests.api.conftest import ACCESS_TOKEN, ECHO, PRODUCTION, Connect
 
 JOBS = "/api/v1/jobs"
@@ -121,6 +123,35 @@ async def test_other_hosts_are_refused(connect: Connect) -> None:
         twice = await client.get("/live", headers=[("Host", "api.example"), ("Host", "evil.example")])
         socket = await client.get("/socket.io/?EIO=4&transport=polling", headers={"Host": "evil.example"})
     assert (twice.status_code, socket.status_code) == (400, 400)
+
+
+@pytest.mark.parametrize(
+    ("version", "allowed", "hosts", "passes"),
+    [
+        ("1.0", [], [], True),
+        ("1.1", [], [], False),
+        ("1.0", ["api.example"], [], False),
+        ("1.0", [], [b"a.example", b"b.example"], False),
+        ("1.1", [], [b"a.example"], True),
+    ],
+)
+async def test_who_may_name_no_host(version: str, allowed: list[str], hosts: list[bytes], passes: bool) -> None:
+    """T04: HTTP/1.0 knows requests without the header, and the probes of some proxies are such."""
+    reached: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        reached.append(scope["path"])
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        reached.extend([str(message["status"])] if "status" in message else [])
+
+    headers = [(b"host", host) for host in hosts]
+    scope = {"type": "http", "http_version": version, "method": "GET", "path": "/live", "headers": headers}
+    await TrustedHostMiddleware(app, allowed=allowed)({**scope, "query_string": b""}, receive, send)
+    assert reached == (["/live"] if passes else ["400"])
 
 
 async def test_links_name_no_host(connect: Connect) -> None:
