@@ -37,8 +37,15 @@ class DirectPool:
         sql, names = compiled_text(clause)
         try:
             async with (await self._opened()).acquire(timeout=_WAIT_FOR_CONNECTION) as connection:
-                return await self.run(connection, sql, [values[name] for name in names])
-        except asyncpg.InterfaceError as error:
+                try:
+                    return await self.run(connection, sql, [values[name] for name in names])
+                except (asyncpg.PostgresError, ValueError):
+                    raise  # the server has answered, or was never asked
+                except BaseException:
+                    # Cut off in the middle: it would go back to the pool still waiting for its answer.
+                    connection.terminate()
+                    raise
+        except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise InterfaceError(None, None, error, hide_parameters=True) from error
         except asyncpg.PostgresError as error:
             raise DBAPIError(None, None, error, hide_parameters=True) from error

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -192,11 +193,10 @@ def _of_events(story: Story, *, whole: bool) -> Iterator[Finding]:
     numbers = [event.seq for event in story.events]
     if numbers != list(range(1, len(numbers) + 1)):
         yield Promise.NUMBERS, f"its events have the numbers {numbers}"
-    following = [event.type for event in story.events[1:]] + [""]
     ends = [
         event.seq
-        for event, after in zip(story.events, following, strict=True)
-        if is_terminal(event.type) and after != EventType.QUEUED  # its owner queued it again
+        for event, after in zip_longest(story.events, story.events[1:])
+        if is_terminal(event.type) and (after is None or after.type != EventType.QUEUED)  # else its owner retried it
     ]
     if ends and ends != numbers[-1:]:
         yield Promise.ORDER, f"its events end at {ends} of {len(numbers)}"
