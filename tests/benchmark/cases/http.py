@@ -33,7 +33,7 @@ class Http(Case):
     name = "http"
     title = "Submit over HTTP, one api process, one connection"
     connections = 1
-    count = 600
+    count = 300
     figures = (
         Figure("submit", "req/s", is_main=True, more_is_better=True),
         Figure("empty", "req/s", more_is_better=True),
