@@ -8,6 +8,7 @@ from common.repository.attempt import AttemptRepository
 from common.repository.limit import LimitRepository
 from common.repository.mail import MailRepository
 from common.repository.retention import RetentionRepository
+from common.repository.system_schedule import SystemScheduleRepository
 from common.repository.upkeep import UpkeepRepository
 from common.repository.user import UserRepository
 from common.repository.worker import WorkerRepository
@@ -146,7 +147,11 @@ class WorkerContainer(CommonContainer):
         lease=CommonContainer.settings.provided.lease_duration,
     )
     system_schedules = providers.Singleton(
-        SystemSchedules, CommonContainer.sessions, CommonContainer.schedules, CommonContainer.catalog
+        SystemSchedules,
+        CommonContainer.sessions,
+        CommonContainer.schedules,
+        providers.Singleton(SystemScheduleRepository),
+        CommonContainer.catalog,
     )
     owner_notices = providers.Singleton(
         Notices, CommonContainer.queue, providers.Singleton(UserRepository), CommonContainer.settings

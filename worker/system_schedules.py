@@ -12,6 +12,7 @@ from common.database.session import Sessions
 from common.queue.catalog import Catalog
 from common.queue.definition import AnyJobKind
 from common.repository.schedule import ScheduleRepository
+from common.repository.system_schedule import SystemScheduleRepository
 from common.repository.user import DEFAULT_TENANT_ID, SERVICE_USER
 from common.schedule.declared import KindSchedule
 from common.schedule.trigger import jitter_of
@@ -25,9 +26,12 @@ _ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)
 class SystemSchedules:
     """Makes the table agree with the catalogue, at the start and every five minutes."""
 
-    def __init__(self, sessions: Sessions, schedules: ScheduleRepository, catalog: Catalog) -> None:
+    def __init__(
+        self, sessions: Sessions, schedules: ScheduleRepository, system: SystemScheduleRepository, catalog: Catalog
+    ) -> None:
         self._sessions = sessions
         self._schedules = schedules
+        self._system = system
         self._declared = {kind.name: (kind, kind.schedule) for kind in catalog.values() if kind.schedule is not None}
         self._next = 0.0
 
@@ -38,9 +42,9 @@ class SystemSchedules:
         async with self._sessions.begin() as db:
             now = await self._schedules.now(db)
             for kind, schedule in self._declared.values():
-                await self._schedules.upsert_system(db, _row(kind, schedule, now))
+                await self._system.upsert(db, _row(kind, schedule, now))
             # While a deploy is under way, workers of the other release keep theirs alive.
-            gone = await self._schedules.disable_undeclared(
+            gone = await self._system.disable_undeclared(
                 db, list(self._declared), now - _GONE_AFTER, "its kind declares no schedule any more"
             )
         if gone:

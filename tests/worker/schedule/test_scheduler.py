@@ -14,6 +14,7 @@ from common.jobs.system_echo import SystemEchoPayload, system_echo
 from common.queue.catalog import Catalog
 from common.queue.definition import job
 from common.repository.job import Owner
+from common.repository.system_schedule import SystemScheduleRepository
 from common.repository.user import DEFAULT_TENANT_ID, NewUser, UserRepository
 from common.schedule.declared import KindSchedule
 from tests.worker.schedule.conftest import Add, Look, MakeScheduler
@@ -188,18 +189,20 @@ async def test_a_kind_may_declare_a_schedule_of_the_system(
             found = await db.execute(Schedule.__table__.select())
             return [(row.system_key, row.status, row.version) for row in found]
 
-    repository = container.schedules()
+    def system(catalog: Catalog) -> SystemSchedules:
+        return SystemSchedules(container.sessions(), container.schedules(), SystemScheduleRepository(), catalog)
+
     declared = Catalog({"test.nightly": nightly})
     for _ in range(2):
-        await SystemSchedules(container.sessions(), repository, declared).sync()
+        await system(declared).sync()
     assert await rows() == [("test.nightly", "active", 1)]
-    await SystemSchedules(container.sessions(), repository, Catalog({})).sync()
+    await system(Catalog({})).sync()
     assert await rows() == [("test.nightly", "active", 1)]
     async with container.sessions().begin() as db:
         await db.execute(update(Schedule).values(updated_at=datetime.now(UTC) - timedelta(hours=1)))
-    await SystemSchedules(container.sessions(), repository, Catalog({})).sync()
+    await system(Catalog({})).sync()
     assert await rows() == [("test.nightly", "disabled", 1)]
-    await SystemSchedules(container.sessions(), repository, declared).sync()
+    await system(declared).sync()
     assert await rows() == [("test.nightly", "active", 2)]
 
 
