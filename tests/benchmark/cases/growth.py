@@ -6,6 +6,7 @@ from tests.benchmark.cases.base import Case, Figure, Figures, first_start, until
 from tests.benchmark.peers.base import Peer
 
 _SAMPLE = 1_000
+_AT_ONCE = 50_000
 
 
 class Growth(Case):
@@ -33,7 +34,8 @@ class Growth(Case):
         await peer.servers.clean()
         await peer.close()
         await peer.open()
-        await peer.submit_many("noop", length)
+        for start in range(0, length, _AT_ONCE):
+            await peer.fill("noop", min(_AT_ONCE, length - start))
         async with worker_of(peer) as worker:
             started = await first_start(peer, worker)
 

@@ -24,7 +24,7 @@ from tests.benchmark import kinds
 from tests.benchmark.peers.base import Peer, in_parallel
 
 _IN_FLIGHT = 500
-_HINTS = 5_000
+_HINTS = 1_000
 _FILL = """
     INSERT INTO jobs (id, tenant_id, owner_id, kind, queue, payload, max_attempts, timeout, priority, run_at, rank_at,
                       next_dispatch_at)
