@@ -102,6 +102,7 @@ class Claimer:
             return taken
         except _REDIS_AWAY as error:
             self._warn("Redis is away; the worker claims from PostgreSQL: {}", error)
+            self._next_poll = 0.0
             return []
 
     async def _claim_hinted(self, worker_id: UUID, taken: list[TakenHint]) -> list[ClaimedJob]:

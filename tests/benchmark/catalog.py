@@ -14,8 +14,8 @@ from tests.benchmark.cases.latency import Latency
 from tests.benchmark.cases.logins import Logins
 from tests.benchmark.cases.mail import MailRate
 from tests.benchmark.cases.push import PUSH_CASES
-from tests.benchmark.cases.schedules import Schedules
 from tests.benchmark.cases.refill import Refill
+from tests.benchmark.cases.schedules import Schedules
 from tests.benchmark.cases.submit import SubmitMany, SubmitOne
 from tests.benchmark.cases.waiting import Waiting
 from tests.benchmark.peers.base import Peer
