@@ -16,7 +16,7 @@ from common.queue.hints import HintQueue, TakenHint
 from common.repository.attempt import AttemptRepository, ClaimedJob
 from common.repository.limit import LimitRepository
 
-_BATCH = 200
+_BATCH = 500
 _REDIS_AWAY = (RedisError, OSError, TimeoutError)
 
 

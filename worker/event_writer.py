@@ -9,7 +9,7 @@ from redis import RedisError, ResponseError
 
 from common.events import EventLog, NewEvent
 
-_BATCH = 200
+_BATCH = 400
 _MANY = 50
 _GATHER = 0.002
 _MAX_BACKOFF = 2.0
