@@ -25,6 +25,11 @@ $$
 _FUNCTION = """
 CREATE FUNCTION write_webhook_deliveries() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    -- Most owners have none: starting the statement below costs several times as much as this look.
+    IF NOT EXISTS (SELECT FROM webhook_endpoints e
+                   WHERE e.tenant_id = NEW.tenant_id AND e.owner_id = NEW.owner_id AND e.disabled_at IS NULL) THEN
+        RETURN NULL;
+    END IF;
     INSERT INTO webhook_deliveries (id, message_id, endpoint_id, tenant_id, job_id, type, data, occurred_at)
     SELECT made.id, made.id, made.endpoint_id, NEW.tenant_id, NEW.id, 'job.' || NEW.status, jsonb_build_object(
                'job_id', NEW.id, 'kind', NEW.kind, 'status', NEW.status, 'attempt', NEW.attempt,
