@@ -24,7 +24,6 @@ _MAX_LOT = 200
 _LOTS = 100  # a caller's requests within one window make about so many calls of Redis
 _MAX_KEYS = 20_000
 _AWAY_SECONDS = 1.0  # how long Redis is left alone after it failed
-_ASK_SECONDS = 0.25
 _REPEATED_SECONDS = 1.0  # how long a refusal is repeated without asking again
 
 type WithoutRedis = Literal["open", "closed"]
@@ -76,10 +75,19 @@ class RateLimiter:
     """Counts by GCRA. Never lets more pass than the policy says, over all processes together.
 
     Lots that other processes hold count as used, so a caller may be refused up to a hundredth of the quota per
-    process early. Without Redis, `open` counts in this process alone and `closed` refuses.
+    process early. Without Redis, or when it takes longer than `patience`, `open` counts in this process alone and
+    `closed` refuses.
     """
 
-    def __init__(self, policy: Policy, redis: Redis, *, prefix: str, without_redis: WithoutRedis) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        redis: Redis,
+        *,
+        prefix: str,
+        without_redis: WithoutRedis,
+        patience: timedelta = timedelta(milliseconds=250),
+    ) -> None:
         quota = rate_limiter.per_duration(policy.window, max(policy.quota, 1))
         store = RedisStore()
         # The library has no way to be given a client; ours has its pool, its time limits and its end.
@@ -89,6 +97,7 @@ class RateLimiter:
         self.policy = policy
         self._shared = Throttled(using="gcra", quota=quota, store=store, key_prefix=name)
         self._own = Throttled(using="gcra", quota=quota, store=memory, key_prefix=name)
+        self._patience = patience.total_seconds()
         self._is_open = without_redis == "open"
         self._lot = max(1, min(policy.quota // _LOTS, _MAX_LOT))
         self._accounts: OrderedDict[str, _Account] = OrderedDict()
@@ -140,7 +149,7 @@ class RateLimiter:
         """What the count says; None when there is none."""
         if monotonic() >= self._away_until:
             try:
-                async with asyncio.timeout(_ASK_SECONDS):
+                async with asyncio.timeout(self._patience):
                     return await self._shared.limit(key, cost)
             except (BaseThrottledError, OSError, TimeoutError) as error:
                 self._away_until = monotonic() + _AWAY_SECONDS

@@ -18,6 +18,7 @@ from tests.api.conftest import ACCESS_TOKEN, ECHO, PRODUCTION, BuildSettings, Co
 
 JOBS = "/api/v1/jobs"
 STATIC = {"Authorization": f"Bearer {ACCESS_TOKEN}"}
+PATIENCE = timedelta(seconds=30)
 NOWHERE = "redis://127.0.0.1:1/0"
 _POLICY = re.compile(r'"(user|address)";q=(\d+);w=(\d+)')
 _STATE = re.compile(r'"(user|address)";r=(\d+);t=(\d+)')
@@ -156,9 +157,12 @@ async def test_closed_refuses_while_redis_is_away(connect: Connect) -> None:
 @asynccontextmanager
 async def limiters(settings: Any, quota: int, count: int, without: WithoutRedis = "open") -> AsyncIterator[Any]:
     """Limiters of as many processes, and the Redis that they share."""
-    redis = create_redis(settings)
+    redis = create_redis(settings.model_copy(update={"redis_timeout": PATIENCE, "redis_connect_timeout": PATIENCE}))
     policy = Policy("user", quota, timedelta(minutes=10))
-    yield [RateLimiter(policy, redis, prefix="test", without_redis=without) for _ in range(count)], redis
+    yield (
+        [RateLimiter(policy, redis, prefix="test", without_redis=without, patience=PATIENCE) for _ in range(count)],
+        redis,
+    )
     await redis.aclose()
 
 
