@@ -36,7 +36,7 @@ async def test_a_database_that_acts_and_then_says_it_broke(
     """Windows: reply of submit, claim, heartbeat, registration and end lost, each after it happened."""
     unsure = Unsure(0.05)
     unsure.install(monkeypatch.setattr)
-    await arena.fleet.start(2, UNSURE_SHARE="0.05")
+    await arena.fleet.start(2, UNSURE_SHARE="0.05", WORKER_CONCURRENCY="4")
 
     async def submit() -> bool:
         try:
