@@ -9,7 +9,7 @@ from common.queue.context import JobContext
 from common.queue.definition import Retry, job
 
 # The schedule of the calls ends a delivery; this is only what lies far behind it.
-_FAR = 100
+_FAR = 50
 
 
 class WebhookDeliverPayload(BaseModel):

@@ -63,7 +63,7 @@ def test_version(tmp_path: Path) -> None:
 def test_completion_knows_the_commands_and_their_options(tmp_path: Path) -> None:
     words = {"_LETUIN_COMPLETE": "complete_bash", "COMP_WORDS": "letuin jobs c", "COMP_CWORD": "2"}
 
-    assert letuin(folder=tmp_path, env=words).stdout.split() == ["cancel"]
+    assert letuin(folder=tmp_path, env=words).stdout.split() == ["cancel", "cancel-many"]
 
 
 def test_a_wrong_command_is_usage(tmp_path: Path) -> None:
