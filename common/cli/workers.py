@@ -14,7 +14,7 @@ from common.cli.output import answer_console, error_console, print_json
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="See worker processes, pause, resume and resize them (for operators). They obey within a heartbeat (5 s).",
+    help="See worker processes, pause and resize them (for operators). They obey within a heartbeat (5 s).",
 )
 WorkerId = Annotated[str, typer.Argument(metavar="ID", help="The worker's id; `letuin workers list` shows them.")]
 

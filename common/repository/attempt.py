@@ -78,7 +78,7 @@ _NOT_HELD_BACK = """
 STARTABLE = f"status = 'queued' AND {_NOT_HELD_BACK}"
 # The same, compared in a way that no index offers: before its first ANALYZE, a table's planner takes the index of all
 # waiting rows for that of one, and reads it whole for each id.
-_STARTABLE_BY_KEY = f"status || '' = 'queued' AND {_NOT_HELD_BACK}"
+STARTABLE_BY_KEY = f"status || '' = 'queued' AND {_NOT_HELD_BACK}"
 
 
 def claim_sql(which: str) -> str:
@@ -89,7 +89,7 @@ def claim_sql(which: str) -> str:
 def _startable(which: str) -> str:
     return f"""
         SELECT id FROM jobs
-        WHERE {which} AND {_STARTABLE_BY_KEY}
+        WHERE {which} AND {STARTABLE_BY_KEY}
           AND EXISTS (SELECT FROM workers WHERE workers.id = :worker AND stopped_at IS NULL AND NOT is_draining
                                             AND lease_expires_at > clock_timestamp())
         FOR UPDATE SKIP LOCKED

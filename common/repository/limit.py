@@ -5,11 +5,11 @@ from uuid import UUID
 
 from sqlalchemy import Uuid
 
-from common.repository.attempt import STARTABLE, ClaimedJob, DueJob, claim_sql, claimed
+from common.repository.attempt import STARTABLE, STARTABLE_BY_KEY, ClaimedJob, DueJob, claim_sql, claimed
 from common.repository.sql import TEXTS, UUIDS, AnyExecutor, Executor, execute, fetch, statement
 
 _LIMITED = statement(
-    f"SELECT id, limit_keys FROM jobs WHERE id = ANY(:ids) AND limit_keys IS NOT NULL AND {STARTABLE}", ids=UUIDS
+    f"SELECT id, limit_keys FROM jobs WHERE id = ANY(:ids) AND limit_keys IS NOT NULL AND {STARTABLE_BY_KEY}", ids=UUIDS
 )
 _LIMITED_NEXT = statement(
     f"""
