@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from api.audit import AuditLog, Outcome
+from api.audit import AuditLog
 from api.config import ApiSettings
 from api.one_time_tokens import hash_token, make_code
 from api.revocations import Revocations
@@ -12,6 +12,7 @@ from api.v1.auth.client import Client, SignedIn
 from api.v1.auth.notices import Notice
 from api.v1.auth.pace import steady
 from api.v1.auth.password_proof import PasswordProof
+from api.v1.auth.trail import record
 from common.database.model import CodePurpose, User
 from common.database.session import Sessions
 from common.errors import ConflictError, InvalidCodeError
@@ -62,7 +63,7 @@ class AddressService:
                 await self._mailer.send_code(
                     CodePurpose.CHANGE_EMAIL, new_email, code, lifetime, client, name=user.name, locale=user.locale
                 )
-        self._record("auth.email_change", user, "success", client)
+        record(self._audit, "auth.email_change", Owner(user.tenant_id, user.id), "success", client)
 
     async def confirm(self, code: str, client: Client) -> User:
         """Give the user the address that the code was sent to.
@@ -79,22 +80,12 @@ class AddressService:
                 await self._codes.delete_of(db, user.id)
                 await self._logins.end(db, Owner(user.tenant_id, user.id), "email_change", but=held.session_id)
         if held is None or user is None:
-            self._record("auth.email_change_confirm", None, "failure", client)
+            record(self._audit, "auth.email_change_confirm", None, "failure", client)
             raise InvalidCodeError("The code is not valid (any more).")
         await self._revocations.announce(user.id)
-        self._record("auth.email_change_confirm", user, "success", client)
+        record(self._audit, "auth.email_change_confirm", Owner(user.tenant_id, user.id), "success", client)
         await self._mailer.send_notice(Notice.EMAIL_CHANGED, old, client, locale=user.locale)
         return user
-
-    def _record(self, event: str, user: User | None, outcome: Outcome, client: Client) -> None:
-        self._audit.record(
-            event,
-            actor=Owner(user.tenant_id, user.id) if user else None,
-            outcome=outcome,
-            target=f"user:{user.id}" if user else None,
-            request_id=client.request_id,
-            details={"address": client.address},
-        )
 
 
 def _new_code(code: str, email: str, lifetime: timedelta, user: User, who: SignedIn) -> NewCode:

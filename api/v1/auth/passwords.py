@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.audit import AuditLog, Outcome
+from api.audit import AuditLog
 from api.config import ApiSettings
 from api.one_time_tokens import hash_token, make_code
 from api.password_hasher import PasswordHasher
@@ -15,6 +15,7 @@ from api.v1.auth.notices import Notice
 from api.v1.auth.pace import steady
 from api.v1.auth.password_proof import PasswordProof
 from api.v1.auth.session_issuer import SessionIssuer, TokenPair
+from api.v1.auth.trail import record
 from common.database.model import CodePurpose, User
 from common.database.session import Sessions
 from common.errors import ConflictError, InvalidCodeError
@@ -87,7 +88,8 @@ class PasswordService:
                 await self._mailer.send_code(
                     CodePurpose.RESET_PASSWORD, user.email, code, lifetime, client, name=user.name, locale=user.locale
                 )
-        self._record("auth.password_forgot", user, "success", client)
+        owner = Owner(user.tenant_id, user.id) if user else None
+        record(self._audit, "auth.password_forgot", owner, "success", client)
 
     async def reset(self, code: str, new: str, client: Client) -> None:
         """Replace the password of whoever got the code.
@@ -104,7 +106,7 @@ class PasswordService:
             held = await self._codes.find(db, code_hash, purpose)
             user = await self._users.find(db, held.owner_id) if held and held.owner_id else None
         if user is None or not _can_reset(user):
-            self._record("auth.password_reset", None, "failure", client)
+            record(self._audit, "auth.password_reset", None, "failure", client)
             raise InvalidCodeError(_INVALID_CODE)
         self._policy.check(new, user.email, user.name, field="new_password")
         password_hash = await self._passwords.hash(new)
@@ -125,22 +127,12 @@ class PasswordService:
 
     async def _tell(self, event: str, user: User, client: Client) -> None:
         await self._revocations.announce(user.id)
-        self._record(event, user, "success", client)
+        record(self._audit, event, Owner(user.tenant_id, user.id), "success", client)
         await self._mailer.send_notice(Notice.PASSWORD_CHANGED, user.email, client, locale=user.locale)
 
     def _new_code(self, user: User, code: str) -> NewCode:
         lifetime = self._settings.reset_password_lifetime
         return NewCode(hash_token(code), CodePurpose.RESET_PASSWORD, user.email, lifetime, owner_id=user.id)
-
-    def _record(self, event: str, user: User | None, outcome: Outcome, client: Client) -> None:
-        self._audit.record(
-            event,
-            actor=Owner(user.tenant_id, user.id) if user else None,
-            outcome=outcome,
-            target=f"user:{user.id}" if user else None,
-            request_id=client.request_id,
-            details={"address": client.address},
-        )
 
 
 def _can_reset(user: User) -> bool:

@@ -1,6 +1,6 @@
 """Making an account: a registration becomes a user when its code comes back from the mailbox."""
 
-from api.audit import AuditLog, Outcome
+from api.audit import AuditLog
 from api.config import ApiSettings
 from api.one_time_tokens import hash_token, make_code
 from api.password_hasher import PasswordHasher
@@ -10,6 +10,7 @@ from api.v1.auth.attempt_gate import AttemptGate
 from api.v1.auth.client import Client
 from api.v1.auth.notices import Notice
 from api.v1.auth.pace import steady
+from api.v1.auth.trail import record
 from common.database.model import CodePurpose, User
 from common.database.session import Sessions
 from common.errors import ForbiddenError, InvalidCodeError
@@ -60,7 +61,7 @@ class RegistrationService:
                 locale=client.locale,
             )
             await self._send(new, code, client)
-        self._record("auth.register", None, "success", client)
+        record(self._audit, "auth.register", None, "success", client)
 
     async def resend(self, email: str, client: Client) -> None:
         """Send another code for the newest registration of the address, if there is one."""
@@ -80,7 +81,7 @@ class RegistrationService:
                     locale=held.locale,
                 )
                 await self._send(new, code, client)
-        self._record("auth.verify_email_resend", None, "success", client)
+        record(self._audit, "auth.verify_email_resend", None, "success", client)
 
     async def verify(self, code: str, client: Client) -> User:
         """The user whom the registration asked for. Raises `InvalidCodeError`."""
@@ -91,9 +92,9 @@ class RegistrationService:
                 user = await self._accounts.create_verified(db, held)
                 await self._codes.delete_registrations(db, held.email)
         if user is None:
-            self._record("auth.verify_email", None, "failure", client)
+            record(self._audit, "auth.verify_email", None, "failure", client)
             raise InvalidCodeError("The code is not valid (any more).")
-        self._record("auth.verify_email", Owner(user.tenant_id, user.id), "success", client)
+        record(self._audit, "auth.verify_email", Owner(user.tenant_id, user.id), "success", client)
         return user
 
     async def _send(self, new: NewCode, code: str, client: Client) -> None:
@@ -114,10 +115,3 @@ class RegistrationService:
     def _require_open(self) -> None:
         if not self._settings.may_register:
             raise ForbiddenError("registration is closed here; REGISTRATION_ENABLED=true opens it")
-
-    def _record(self, event: str, owner: Owner | None, outcome: Outcome, client: Client) -> None:
-        target = f"user:{owner.user_id}" if owner else None
-        self._audit.record(
-            event, actor=owner, outcome=outcome, target=target, request_id=client.request_id,
-            details={"address": client.address},
-        )  # fmt: skip

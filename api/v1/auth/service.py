@@ -10,6 +10,7 @@ from api.turnstile import Turnstile
 from api.v1.auth.client import Client, SignedIn
 from api.v1.auth.password_proof import PasswordProof
 from api.v1.auth.session_issuer import SessionIssuer, TokenPair
+from api.v1.auth.trail import record
 from common.database.model import LoginSession
 from common.database.session import Sessions
 from common.errors import NotFoundError, RateLimitedError, UnauthorizedError
@@ -47,11 +48,11 @@ class AuthService:
             user = await self._proof.prove(email, password, client)
         except (UnauthorizedError, RateLimitedError) as error:
             outcome: Outcome = "denied" if isinstance(error, RateLimitedError) else "failure"
-            self._record("auth.login", None, outcome, client)
+            record(self._audit, "auth.login", None, outcome, client)
             raise
         async with self._sessions.begin() as db:
             pair = await self._issuer.begin(db, user, client)
-        self._record("auth.login", Owner(user.tenant_id, user.id), "success", client)
+        record(self._audit, "auth.login", Owner(user.tenant_id, user.id), "success", client)
         return pair
 
     async def refresh(self, token: str, client: Client) -> TokenPair:
@@ -80,7 +81,7 @@ class AuthService:
         async with self._sessions.begin() as db:
             await self._logins.end(db, who.owner, "logout", only=who.session_id)
         await self._revocations.announce(who.owner.user_id)
-        self._record("auth.logout", who.owner, "success", client)
+        record(self._audit, "auth.logout", who.owner, "success", client)
 
     async def logout_all(self, who: SignedIn, client: Client) -> None:
         """End every session of the user, and every access token there is."""
@@ -88,7 +89,7 @@ class AuthService:
             count = await self._logins.end(db, who.owner, "logout_all")
             await self._accounts.end_tokens(db, who.owner.user_id)
         await self._revocations.announce(who.owner.user_id)
-        self._record("auth.logout_all", who.owner, "success", client, sessions=count)
+        record(self._audit, "auth.logout_all", who.owner, "success", client, sessions=count)
 
     async def list_sessions(self, who: SignedIn) -> Sequence[LoginSession]:
         """The user's sessions that have not ended, newest first."""
@@ -102,7 +103,7 @@ class AuthService:
         if not ended:
             raise NotFoundError(f"session {session_id} does not exist")
         await self._revocations.announce(who.owner.user_id)
-        self._record("auth.session_end", who.owner, "success", client, session_id=session_id)
+        record(self._audit, "auth.session_end", who.owner, "success", client, session_id=session_id)
 
     def _record_refresh(
         self, held: PresentedToken | None, client: Client, *, is_reused: bool, is_renewed: bool
@@ -110,13 +111,6 @@ class AuthService:
         owner = held.owner if held else None
         session = {"session_id": held.session_id} if held else {}
         if is_reused:
-            self._record("auth.refresh_reuse", owner, "denied", client, **session)
+            record(self._audit, "auth.refresh_reuse", owner, "denied", client, **session)
         else:
-            self._record("auth.refresh", owner, "success" if is_renewed else "failure", client, **session)
-
-    def _record(self, event: str, owner: Owner | None, outcome: Outcome, client: Client, **details: object) -> None:
-        target = f"user:{owner.user_id}" if owner else None
-        details = {"address": client.address, **details}
-        self._audit.record(
-            event, actor=owner, outcome=outcome, target=target, request_id=client.request_id, details=details
-        )
+            record(self._audit, "auth.refresh", owner, "success" if is_renewed else "failure", client, **session)

@@ -27,7 +27,7 @@ MAX_TAGS = 20
 MAX_METADATA_BYTES = 16 * 1024
 
 
-def _is_text(value: object) -> object:
+def is_time_text(value: object) -> object:
     """Numbers would be taken for Unix times, in seconds or in milliseconds."""
     if not isinstance(value, str):
         raise ValueError("must be a text like 2030-01-31T09:00:00+09:00")
@@ -106,7 +106,7 @@ class SubmitRequest(BaseModel):
     delay: _Seconds | None = Field(
         None, ge=0, le=MAX_DELAY.total_seconds(), description="Start this many seconds from now, not earlier."
     )
-    run_at: Annotated[AwareDatetime, BeforeValidator(_is_text), AfterValidator(_is_near)] | None = Field(
+    run_at: Annotated[AwareDatetime, BeforeValidator(is_time_text), AfterValidator(_is_near)] | None = Field(
         None,
         description="Start at this moment, not earlier; instead of `delay`.",
         examples=["2030-01-31T09:00:00+09:00"],

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import to_json
 
-from api.v1.job.request_schema import MAX_ATTEMPTS, MAX_TAGS, MAX_TIMEOUT, is_printable, is_storable
+from api.v1.job.request_schema import MAX_ATTEMPTS, MAX_TAGS, MAX_TIMEOUT, is_printable, is_storable, is_time_text
 from api.v1.job.schema import JobSummary
 from common.database.model import CatchUp, Firing, FiringOutcome, Job, Overlap, Schedule, ScheduleStatus
 from common.queue.options import Notify
@@ -26,13 +26,6 @@ from common.schedule.trigger import is_timezone
 
 _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _LONGEST = 366 * 86_400
-
-
-def _is_text(value: object) -> object:
-    """Numbers would be taken for Unix times."""
-    if not isinstance(value, str):
-        raise ValueError("must be a text like 2030-01-31T09:00:00+09:00")
-    return value
 
 
 def _is_near(moment: datetime) -> datetime:
@@ -52,7 +45,7 @@ def _is_zone(name: str) -> str:
     return name
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_is_text), AfterValidator(_is_near)]
+Moment = Annotated[AwareDatetime, BeforeValidator(is_time_text), AfterValidator(_is_near)]
 Seconds = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Cron = Annotated[str, AfterValidator(_is_cron)]
 Zone = Annotated[str, Field(max_length=100), AfterValidator(_is_zone)]
