@@ -2,22 +2,56 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
+@dataclass(frozen=True, slots=True)
+class CallOrigin:
+    """On whose behalf a port is called: one attempt of one job. `ends_at` is on this process's monotonic clock."""
+
+    job_id: UUID
+    attempt: int
+    tenant_id: UUID
+    owner_id: UUID
+    request_id: str | None = None
+    ends_at: float = inf
+
+
+class ToolCall(BaseModel):
+    """A call of a tool that a model asks for; `arguments` is the JSON text as the model wrote it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(min_length=1)
+    name: str = Field(min_length=1)
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool that a model may call; `parameters` is a JSON schema."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
 class ChatMessage(BaseModel):
-    """One turn of a conversation."""
+    """One turn of a conversation. A turn of role `tool` answers the call `tool_call_id`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     role: Role
-    content: str = Field(min_length=1)
+    content: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
 
 
 class Usage(BaseModel):
@@ -30,23 +64,33 @@ class Usage(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One call to a chat model; `model=None` means the default one."""
+    """One call to a chat model; `model=None` means the default one.
+
+    `response_schema` is the JSON schema that the answer must follow. `step` names the call within its job for the
+    journal of paid calls: a retry that comes to the same step with the same input gets the answer that was paid for.
+    Left out, the calls of a job are told apart by their input and by their order.
+    """
 
     messages: Sequence[ChatMessage]
     model: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
     stream: bool = True
+    tools: Sequence[ToolSpec] = ()
+    tool_choice: str | None = None
+    response_schema: Mapping[str, Any] | None = None
+    step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChatChunk:
-    """A piece of an answer. The last piece carries `finish_reason`; `usage` comes with it or after it."""
+    """A piece of an answer. The last carries `finish_reason` and whole `tool_calls`. `usage` comes then or later."""
 
     text: str = ""
     model: str | None = None
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 class ChatModel(Protocol):
@@ -55,8 +99,68 @@ class ChatModel(Protocol):
     def stream(self, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
         """The answer in pieces.
 
-        Raises `TransientError` (worth another attempt, also when the stream ends without a finish reason) or
-        `PermanentError` (a request the provider refuses). Closing the generator (`contextlib.aclosing`) stops the call.
+        Raises `Snooze` (a limit, a budget or a cooling model makes it wait), `TransientError` (worth another attempt,
+        also when the stream ends without a finish reason) or `PermanentError` (a request the provider refuses).
+        Closing the generator (`contextlib.aclosing`) stops the call.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedRequest:
+    """Texts to turn into vectors; `model=None` means the default embedding model. `step`: see `ChatRequest`."""
+
+    texts: Sequence[str]
+    model: str | None = None
+    step: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """One vector of `dimension` numbers for each text, in order, and the id of the model that made them."""
+
+    vectors: Sequence[Sequence[float]]
+    model: str
+    dimension: int
+    usage: Usage | None = None
+
+
+class EmbeddingModel(Protocol):
+    """A model that turns texts into vectors."""
+
+    async def embed(self, request: EmbedRequest) -> Embeddings:
+        """The vectors of `request.texts`. Texts of several jobs travel to the provider together.
+
+        Raises as `ChatModel.stream` does.
+        """
+        ...
+
+    async def identity(self, model: str | None = None) -> tuple[str, int]:
+        """The id and the dimension that vectors of `model` have, without a paid call where it is known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document that a search found. `score` is from 0 (unlike) to 1 (alike)."""
+
+    document_id: UUID
+    document_name: str
+    index: int
+    text: str
+    score: float
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Retriever(Protocol):
+    """The collections of the job's tenant, to read."""
+
+    async def retrieve(
+        self, collection_id: UUID, query: str, *, limit: int = 5, where: Mapping[str, Any] | None = None
+    ) -> list[Passage]:
+        """The passages most alike to `query`, best first; `where` narrows by metadata and never widens the tenant.
+
+        Raises `PermanentError` for a collection that is not the tenant's, and as `EmbeddingModel.embed` does.
         """
         ...
 
@@ -127,7 +231,7 @@ class WebhookSender(Protocol):
 
 
 class Ports(Protocol):
-    """Everything a handler reaches beyond its payload; each is built at first use."""
+    """Everything a handler reaches beyond its payload, bound to its attempt; each is built at first use."""
 
     @property
     def chat(self) -> ChatModel: ...
@@ -137,3 +241,11 @@ class Ports(Protocol):
 
     @property
     def webhooks(self) -> WebhookSender: ...
+
+
+class PortSource(Protocol):
+    """The ports of a worker, before it is known who calls."""
+
+    def bind(self, origin: CallOrigin) -> Ports:
+        """The ports for one attempt. Cheap: it is called for each."""
+        ...

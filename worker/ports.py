@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from common.ports import ChatChunk, ChatRequest
+from common.ports import CallOrigin, ChatChunk, ChatRequest
 from worker.config import WorkerSettings
 from worker.mailer import SmtpMailer
 from worker.webhook.sender import WebhookSender
@@ -44,36 +44,50 @@ class LazyChat:
 
 
 class WorkerPorts:
-    """Implements `common.ports.Ports`."""
+    """What is shared by all attempts of this process. Implements `common.ports.PortSource`."""
 
     def __init__(self, settings: WorkerSettings, mail: SmtpMailer, webhooks: WebhookSender) -> None:
-        self._chat = LazyChat(settings)
-        self._mail = mail
-        self._webhooks = webhooks
+        self.chat = LazyChat(settings)
+        self.mail = mail
+        self.webhooks = webhooks
+
+    def bind(self, origin: CallOrigin) -> "BoundPorts":
+        """See `PortSource.bind`."""
+        return BoundPorts(self, origin)
+
+    async def warm_up(self) -> None:
+        """Load what the first job would otherwise wait for. Safe to cancel and to call again."""
+        await self.chat.get()
+
+    async def aclose(self) -> None:
+        """Release what was built."""
+        await self.chat.aclose()
+        await self.mail.aclose()
+
+
+class BoundPorts:
+    """The ports of one attempt. Implements `common.ports.Ports`."""
+
+    __slots__ = ("_origin", "_shared")
+
+    def __init__(self, shared: WorkerPorts, origin: CallOrigin) -> None:
+        self._shared = shared
+        self._origin = origin
 
     @property
     def chat(self) -> LazyChat:
         """The chat models."""
-        return self._chat
+        return self._shared.chat
 
     @property
     def mail(self) -> SmtpMailer:
         """The way to send mails."""
-        return self._mail
+        return self._shared.mail
 
     @property
     def webhooks(self) -> WebhookSender:
         """The way to call endpoints of users."""
-        return self._webhooks
-
-    async def warm_up(self) -> None:
-        """Load what the first job would otherwise wait for. Safe to cancel and to call again."""
-        await self._chat.get()
-
-    async def aclose(self) -> None:
-        """Release what was built."""
-        await self._chat.aclose()
-        await self._mail.aclose()
+        return self._shared.webhooks
 
 
 def _build_llm_manager(settings: WorkerSettings) -> "LLMManager":

@@ -10,7 +10,7 @@ from loguru import logger
 from pydantic import BaseModel, ValidationError
 
 from common.events import NewEvent
-from common.ports import Ports
+from common.ports import CallOrigin, PortSource
 from common.queue.catalog import Catalog
 from common.queue.context import JobContext
 from common.queue.definition import AnyJobKind
@@ -37,7 +37,9 @@ class StopReason(StrEnum):
 class Runner:
     """Runs attempts; knows neither Redis nor PostgreSQL."""
 
-    def __init__(self, catalog: Catalog, ports: Ports, put: Callable[[NewEvent], None], max_result_bytes: int) -> None:
+    def __init__(
+        self, catalog: Catalog, ports: PortSource, put: Callable[[NewEvent], None], max_result_bytes: int
+    ) -> None:
         self._catalog = catalog
         self._ports = ports
         self._put = put
@@ -70,6 +72,8 @@ class Runner:
     async def _attempt(
         self, job: ClaimedJob, kind: AnyJobKind, payload: BaseModel, reporter: AttemptReporter
     ) -> Verdict:
+        ends_at = monotonic() + job.timeout.total_seconds()
+        origin = CallOrigin(job.id, job.attempt, job.tenant_id, job.owner_id, job.request_id, ends_at)
         context = JobContext(
             job_id=job.id,
             kind=job.kind,
@@ -77,10 +81,10 @@ class Runner:
             tenant_id=job.tenant_id,
             owner_id=job.owner_id,
             deadline=job.started_at + job.timeout,
-            ports=self._ports,
+            ports=self._ports.bind(origin),
             events=reporter,
             request_id=job.request_id,
-            ends_at=monotonic() + job.timeout.total_seconds(),
+            ends_at=ends_at,
             wrap_up=min(job.timeout * _WRAP_UP_SHARE, _LONGEST_WRAP_UP),
         )
         scope: asyncio.Timeout | None = None

@@ -104,7 +104,7 @@ async def test_without_streaming_nothing_is_told() -> None:
     result = await llm_chat(context(chat, events, attempt=2), payload)
     assert result.text == "Hello 안녕"
     assert events.told == []
-    assert [message.model_dump() for message in chat.requests[0].messages] == messages
+    assert [message.model_dump(exclude_defaults=True) for message in chat.requests[0].messages] == messages
     assert chat.requests[0].stream is False
 
 
@@ -137,7 +137,11 @@ async def test_the_model_is_stopped_when_the_handler_fails() -> None:
         ({"messages": []}, ("messages",), "at least 1 item"),
         ({"messages": [{"role": "user", "content": "a"}] * 501}, ("messages",), "at most 500 items"),
         ({"messages": [{"role": "user", "content": ""}]}, ("messages", 0, "content"), "at least 1 character"),
-        ({"messages": [{"role": "robot", "content": "a"}]}, ("messages", 0, "role"), "'system', 'user' or 'assistant'"),
+        (
+            {"messages": [{"role": "robot", "content": "a"}]},
+            ("messages", 0, "role"),
+            "'system', 'user', 'assistant' or 'tool'",
+        ),
         ({"messages": [{"role": "user", "content": "a", "x": 1}]}, ("messages", 0, "x"), "not permitted"),
         ({"prompt": ""}, ("prompt",), "at least 1 character"),
         ({"prompt": "a" * 100_001}, ("prompt",), "at most 100000 characters"),
