@@ -237,6 +237,9 @@ class Ports(Protocol):
     def chat(self) -> ChatModel: ...
 
     @property
+    def embeddings(self) -> EmbeddingModel: ...
+
+    @property
     def mail(self) -> Mailer: ...
 
     @property

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
-from common.config import CommonSettings, Duration, OptionalPath, OptionalSecret, OptionalText
+from common.config import CommonSettings, Duration, OptionalPath, OptionalSecret, OptionalText, none_if_empty
 from common.mail.templates import MailLocale
 from worker.mail.message import parse_sender
 from worker.mail.server import SmtpSecurity, parse_smtp_url
@@ -38,6 +38,7 @@ def _mail_sender(value: str) -> str:
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 OptionalHttpUrl = Annotated[OptionalText, AfterValidator(_http_url)]
 OptionalKey = Annotated[OptionalSecret, AfterValidator(_header_value)]
+OptionalCount = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(none_if_empty)]
 
 
 _WEBHOOK_SCHEDULE = tuple(
@@ -67,6 +68,13 @@ class WorkerSettings(CommonSettings):
     llm_first_piece_timeout: Duration = Field(timedelta(minutes=2), gt=timedelta(0))
     llm_idle_timeout: Duration = Field(timedelta(seconds=30), gt=timedelta(0))
     llm_max_answer_bytes: int = Field(512 * 1024, ge=1024)
+
+    embedding_model: OptionalText = None
+    embedding_dimensions: OptionalCount = None
+    embedding_batch_size: int = Field(128, ge=1, le=2048)
+    embedding_batch_tokens: int = Field(100_000, ge=1)
+    embedding_batch_wait: Duration = Field(timedelta(milliseconds=5), ge=timedelta(0), le=timedelta(milliseconds=10))
+    embedding_timeout: Duration = Field(timedelta(seconds=60), gt=timedelta(0))
 
     schedule_grace: Duration = Field(timedelta(seconds=60), gt=timedelta(0))
     schedule_unknown_kind_grace: Duration = Field(timedelta(minutes=5), ge=timedelta(0))

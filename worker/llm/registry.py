@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from common.errors import PermanentError
 from worker.config import WorkerSettings
 
-_OPENAI_URL = "https://api.openai.com/v1"
+OPENAI_URL = "https://api.openai.com/v1"
 # GPT-5 reasons and takes no temperature but its own.
 _OPENAI_MODELS = {"gpt-5": False, "gpt-4o": True, "gpt-4o-mini": True}
 _DEFAULT_OPENAI_MODEL = "gpt-4o-mini"
@@ -54,7 +54,7 @@ class ModelRegistry:
         if self._local_url and folded == self._local_name.lower():
             return ModelRoute(self._local_name, self._local_url, _NO_KEY)
         if self._key and folded in _OPENAI_MODELS:
-            url = self._base_url or _OPENAI_URL
+            url = self._base_url or OPENAI_URL
             return ModelRoute(folded, url, self._key, is_openai=True, takes_temperature=_OPENAI_MODELS[folded])
         if self._base_url:
             return ModelRoute(wanted, self._base_url, self._key or _NO_KEY)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from common.errors import TransientError
 from common.ids import new_id
 from common.jobs.llm_chat import LlmChatPayload, llm_chat
-from common.ports import ChatChunk, ChatMessage, ChatRequest, Mailer, Usage, WebhookSender
+from common.ports import ChatChunk, ChatMessage, ChatRequest, EmbeddingModel, Mailer, Usage, WebhookSender
 from common.queue.context import JobContext
 
 USAGE = Usage(input_tokens=3, output_tokens=2, total_tokens=5)
@@ -41,6 +41,10 @@ class Chat:
 @dataclass(frozen=True)
 class Ports:
     chat: Chat
+
+    @property
+    def embeddings(self) -> EmbeddingModel:
+        raise AssertionError("a chat makes no vectors")
 
     @property
     def mail(self) -> Mailer:
