@@ -1,12 +1,12 @@
 """What a job handler may ask for. `worker/` implements these; tests fake them; nothing else is faked."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
@@ -230,6 +230,20 @@ class WebhookSender(Protocol):
         ...
 
 
+class Journal(Protocol):
+    """What this job has paid for: a retry gets the answer that was kept instead of asking, and paying, again."""
+
+    async def once(self, step: str, request: JsonValue, call: Callable[[], Awaitable[JsonValue]]) -> Any:
+        """What `call` returns, kept under (`step`, `request`); an attempt that comes here again gets what was kept.
+
+        Equal calls of one step are told apart by their order. What `call` raises is passed on and not kept. `request`
+        is only remembered as a hash. A worker that dies between the end of `call` and the write has the call made
+        once more. Raises `PermanentError` for a result that cannot be stored and `TransientError` when another
+        attempt has taken over.
+        """
+        ...
+
+
 class Ports(Protocol):
     """Everything a handler reaches beyond its payload, bound to its attempt; each is built at first use."""
 
@@ -244,6 +258,9 @@ class Ports(Protocol):
 
     @property
     def webhooks(self) -> WebhookSender: ...
+
+    @property
+    def journal(self) -> Journal: ...
 
 
 class PortSource(Protocol):

@@ -7,6 +7,7 @@ from common.queue.notices import Notices
 from common.repository.attempt import AttemptRepository
 from common.repository.limit import LimitRepository
 from common.repository.mail import MailRepository
+from common.repository.paid_call import PaidCallRepository
 from common.repository.retention import RetentionRepository
 from common.repository.system_schedule import SystemScheduleRepository
 from common.repository.upkeep import UpkeepRepository
@@ -18,6 +19,7 @@ from worker.engine import Engine
 from worker.event_writer import EventWriter
 from worker.finisher import Finisher
 from worker.leader import Leader
+from worker.llm.ledger import PaidLedger
 from worker.mailer import SmtpMailer
 from worker.notifier import Notifier
 from worker.ports import WorkerPorts
@@ -71,7 +73,9 @@ class WorkerContainer(CommonContainer):
         CommonContainer.settings.provided.webhook_interval,
         CommonContainer.settings.provided.webhook_retention,
     )
-    ports = providers.Singleton(WorkerPorts, CommonContainer.settings, mailer, webhook_sender)
+    paid_calls = providers.Singleton(PaidCallRepository)
+    ledger = providers.Singleton(PaidLedger, CommonContainer.direct, paid_calls)
+    ports = providers.Singleton(WorkerPorts, CommonContainer.settings, mailer, webhook_sender, ledger)
     event_writer = providers.Singleton(EventWriter, CommonContainer.events)
     dependants = providers.Singleton(
         Dependants,
@@ -141,6 +145,7 @@ class WorkerContainer(CommonContainer):
         event_writer,
         dependants,
         purger,
+        paid_calls,
         queues=CommonContainer.settings.provided.worker_queues,
         on_waiting=engine_worker.provided.wake,
         max_crashes=CommonContainer.settings.provided.max_crashes,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from common.ports import CallOrigin, ChatChunk, ChatRequest
 from worker.config import WorkerSettings
 from worker.embedding.manager import EmbeddingManager
+from worker.llm.journal import AttemptJournal
+from worker.llm.ledger import PaidLedger
 from worker.mailer import SmtpMailer
 from worker.webhook.sender import WebhookSender
 
@@ -47,7 +49,8 @@ class LazyChat:
 class WorkerPorts:
     """What is shared by all attempts of this process. Implements `common.ports.PortSource`."""
 
-    def __init__(self, settings: WorkerSettings, mail: SmtpMailer, webhooks: WebhookSender) -> None:
+    def __init__(self, settings: WorkerSettings, mail: SmtpMailer, webhooks: WebhookSender, ledger: PaidLedger) -> None:
+        self.ledger = ledger
         self.chat = LazyChat(settings)
         self.embeddings = EmbeddingManager(settings)
         self.mail = mail
@@ -71,11 +74,12 @@ class WorkerPorts:
 class BoundPorts:
     """The ports of one attempt. Implements `common.ports.Ports`."""
 
-    __slots__ = ("_origin", "_shared")
+    __slots__ = ("_journal", "_origin", "_shared")
 
     def __init__(self, shared: WorkerPorts, origin: CallOrigin) -> None:
         self._shared = shared
         self._origin = origin
+        self._journal: AttemptJournal | None = None
 
     @property
     def chat(self) -> LazyChat:
@@ -96,6 +100,13 @@ class BoundPorts:
     def webhooks(self) -> WebhookSender:
         """The way to call endpoints of users."""
         return self._shared.webhooks
+
+    @property
+    def journal(self) -> AttemptJournal:
+        """What this job has paid for."""
+        if self._journal is None:
+            self._journal = AttemptJournal(self._shared.ledger, self._origin)
+        return self._journal
 
 
 def _build_llm_manager(settings: WorkerSettings) -> "LLMManager":

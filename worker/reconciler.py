@@ -19,6 +19,7 @@ from common.queue.hints import Hint, HintQueue
 from common.queue.status import JobStatus
 from common.redis import RedisKeys
 from common.repository.attempt import DueJob
+from common.repository.paid_call import PaidCallRepository
 from common.repository.upkeep import MovedJob, UpkeepRepository
 from worker.dependants import Dependants
 from worker.event_writer import EventWriter
@@ -57,6 +58,7 @@ class Reconciler:
         events: EventWriter,
         dependants: Dependants,
         purger: Purger,
+        paid_calls: PaidCallRepository,
         *,
         queues: Sequence[str],
         on_waiting: Callable[[], None],
@@ -74,6 +76,7 @@ class Reconciler:
         self._events = events
         self._dependants = dependants
         self._purger = purger
+        self._paid_calls = paid_calls
         self._max_crashes = max_crashes
         self._grace = lease.total_seconds()
         self._silent_until = 0.0
@@ -106,6 +109,7 @@ class Reconciler:
                 await self._dependants.sweep()
             if found.due:
                 await self._dispatch()
+            await self._paid_calls.release_dead(self._direct, limit=_BATCH)
             await self._purger.tick()
 
     async def _move(self, *, may_end_leases: bool) -> None:

@@ -5,6 +5,7 @@ from common.database.model.api_key import ApiKey
 from common.database.model.audit import AuditEvent
 from common.database.model.base import Base
 from common.database.model.job import Attempt, Job
+from common.database.model.llm import Budget, BudgetPeriod, BudgetReservation, PaidCall, UsageRecord
 from common.database.model.mail import JobNotice, Mail, MailStatus
 from common.database.model.schedule import CatchUp, Firing, FiringOutcome, Overlap, Schedule, ScheduleStatus
 from common.database.model.submission import Batch, IdempotencyKey, JobDependency, JobResult, PurgedJob, UniqueSlot
@@ -19,6 +20,9 @@ __all__ = [
     "AuditEvent",
     "Base",
     "Batch",
+    "Budget",
+    "BudgetPeriod",
+    "BudgetReservation",
     "CatchUp",
     "CodePurpose",
     "DeliveryStatus",
@@ -35,6 +39,7 @@ __all__ = [
     "Mail",
     "MailStatus",
     "Overlap",
+    "PaidCall",
     "PurgedJob",
     "Queue",
     "RefreshToken",
@@ -43,6 +48,7 @@ __all__ = [
     "ScheduleStatus",
     "Tenant",
     "UniqueSlot",
+    "UsageRecord",
     "User",
     "WebhookDelivery",
     "WebhookEndpoint",

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from common.errors import TransientError
 from common.ids import new_id
 from common.jobs.llm_chat import LlmChatPayload, llm_chat
-from common.ports import ChatChunk, ChatMessage, ChatRequest, EmbeddingModel, Mailer, Usage, WebhookSender
+from common.ports import ChatChunk, ChatMessage, ChatRequest, EmbeddingModel, Journal, Mailer, Usage, WebhookSender
 from common.queue.context import JobContext
 
 USAGE = Usage(input_tokens=3, output_tokens=2, total_tokens=5)
@@ -53,6 +53,10 @@ class Ports:
     @property
     def webhooks(self) -> WebhookSender:
         raise AssertionError("a chat calls no webhooks")
+
+    @property
+    def journal(self) -> Journal:
+        raise AssertionError("a chat leaves the books to its port")
 
 
 @dataclass

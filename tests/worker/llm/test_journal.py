@@ -1,0 +1,52 @@
+"""What was paid for is not paid for again: equal and different calls, errors on the way, workers that die."""
+
+from pathlib import Path
+
+import pytest
+
+from common import jobs
+from common.config import CommonSettings
+from common.container import CommonContainer
+from common.queue.status import JobStatus
+from common.repository.job import Owner
+from tests.faults.kinds.pay import PayPayload, Point, pay
+from tests.fixtures.workers import Watcher, running_worker
+
+KINDS = Path(__file__).parents[2] / "faults" / "kinds"
+TOOLS = ["search", "search", "send"]
+
+
+@pytest.fixture(autouse=True)
+def _kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker knows the kind that makes paid calls."""
+    monkeypatch.setattr(jobs, "__path__", [*jobs.__path__, str(KINDS)])
+
+
+@pytest.mark.parametrize(
+    ("point", "at", "calls"),
+    [
+        ("before", 1, ["search", "search", "send"]),
+        ("after", 1, ["search", "search", "send"]),
+        ("after", 2, ["search", "search", "send"]),
+        ("inside", 1, ["search", "search", "search", "send"]),  # it failed, so there was nothing to keep
+    ],
+)
+async def test_a_retry_goes_on_after_what_was_kept(
+    container: CommonContainer,
+    settings: CommonSettings,
+    owner: Owner,
+    watcher: Watcher,
+    tmp_path: Path,
+    point: Point,
+    at: int,
+    calls: list[str],
+) -> None:
+    book = tmp_path / "book"
+    async with running_worker(settings):
+        payload = PayPayload(tools=TOOLS, book=str(book), point=point, at=at)
+        row = await watcher.ended(await container.queue().submit(pay, payload, owner=owner))
+    assert (row.status, row.attempt) == (JobStatus.SUCCEEDED, 2)
+    assert book.read_text().splitlines() == calls
+    # Each answer tells how long the book was: replayed ones are those of the first attempt.
+    answers = [1, 3, 4] if point == "inside" else [1, 2, 3]
+    assert row.result == {"texts": [], "answers": answers}
