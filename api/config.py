@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BeforeValidator, Field, field_validator, model_validator
@@ -29,6 +29,8 @@ DocsAccess = Literal["public", "token", "off"]
 
 class ApiSettings(CommonSettings):
     """What only the api needs. Durations are seconds."""
+
+    service: ClassVar[str] = "letuin-api"
 
     api_host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=0, le=65535)

@@ -13,6 +13,7 @@ from api.middleware.head_limit import HeadLimitMiddleware
 from api.middleware.json_body import JsonBodyMiddleware
 from api.middleware.problems import ProblemMiddleware
 from api.middleware.rate_limit import RateLimitMiddleware
+from api.middleware.tracing import TracingMiddleware
 from api.middleware.tracking import TrackingMiddleware
 from api.route_table import RouteTable
 
@@ -36,6 +37,8 @@ def build_layers(settings: ApiSettings, container: ApiContainer, routes: Callabl
     """
     writer = container.request_log_writer()
     layers = [Middleware(TrackingMiddleware, record=writer.record if writer else None)]
+    if (tracer := container.tracer()) is not None:
+        layers.append(Middleware(TracingMiddleware, tracer=tracer))
     if settings.cors_origins:
         layers.append(_cors(settings))
     layers += [

@@ -71,6 +71,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_app: "FastAPI") -> AsyncIterator[ApiState]:
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(_close_tracer, container)
             stack.push_async_callback(container.engine().dispose)
             stack.push_async_callback(container.direct().close)
             stack.push_async_callback(container.redis().aclose)
@@ -107,6 +108,11 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
             )
 
     return lifespan
+
+
+async def _close_tracer(container: ApiContainer) -> None:
+    if (tracer := container.tracer()) is not None:
+        await asyncio.to_thread(tracer.close)
 
 
 @asynccontextmanager

@@ -31,6 +31,11 @@ class Canary:
         return self._unheard_since is not None and monotonic() - self._unheard_since > _LIMIT
 
     @property
+    def age(self) -> float:
+        """Seconds since anything was heard."""
+        return monotonic() - self._last_sign
+
+    @property
     def is_silent(self) -> bool:
         """Whether nothing was heard for over 3 s; true once, then the listener has to begin anew."""
         if monotonic() - self._last_sign <= _LIMIT:

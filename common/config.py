@@ -4,7 +4,7 @@ from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -66,8 +66,12 @@ Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeVali
 
 
 class CommonSettings(BaseSettings):
-    """What both processes need. Every field is the environment variable of the same name in capitals."""
+    """What both processes need. Every field is the environment variable of the same name in capitals.
 
+    `service` is how the process is called in traces.
+    """
+
+    service: ClassVar[str] = "letuin"
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )

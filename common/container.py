@@ -7,6 +7,8 @@ from common.database.direct import DirectPool
 from common.database.session import create_engine, create_sessions
 from common.events import EventLog
 from common.lock import RedisLock
+from common.metrics.job_metrics import JobMetrics
+from common.metrics.registry import MetricRegistry
 from common.queue.announcer import Announcer
 from common.queue.bulk import BulkQueue
 from common.queue.catalog import Catalog
@@ -27,6 +29,7 @@ from common.repository.notice import NoticeRepository
 from common.repository.schedule import ScheduleRepository
 from common.repository.unique import UniqueRepository
 from common.repository.webhook import WebhookRepository
+from common.tracing.tracer import open_tracer
 
 
 class CommonContainer(containers.DeclarativeContainer):
@@ -41,14 +44,17 @@ class CommonContainer(containers.DeclarativeContainer):
     listener_redis = providers.Singleton(create_redis, settings, blocking=True)
     keys = providers.Singleton(RedisKeys.of, settings)
     catalog = providers.Singleton(Catalog.load)
+    metrics = providers.Singleton(MetricRegistry)
+    job_metrics = providers.Singleton(JobMetrics, metrics)
+    tracer = providers.Singleton(open_tracer, settings.provided.service)
 
     jobs = providers.Singleton(JobRepository)
-    events = providers.Singleton(EventLog, redis, keys, settings)
+    events = providers.Singleton(EventLog, redis, keys, settings, job_metrics)
     hints = providers.Singleton(HintQueue, redis, keys)
     lock = providers.Singleton(RedisLock, redis, key=keys.provided.lock)
     batches = providers.Singleton(BatchRepository)
     job_dependencies = providers.Singleton(DependencyRepository)
-    announcer = providers.Singleton(Announcer, hints, events, redis, keys)
+    announcer = providers.Singleton(Announcer, hints, events, redis, keys, job_metrics)
     notices = providers.Singleton(NoticeRepository)
     webhooks = providers.Singleton(WebhookRepository)
     placement = providers.Singleton(
@@ -58,7 +64,7 @@ class CommonContainer(containers.DeclarativeContainer):
         Submission, sessions, jobs, batches, providers.Singleton(IdempotencyRepository), placement, settings
     )
     depth = providers.Singleton(DepthGate, sessions, providers.Singleton(DepthRepository), settings)
-    queue = providers.Singleton(JobQueue, sessions, direct, jobs, submission, depth, announcer, settings)
+    queue = providers.Singleton(JobQueue, sessions, direct, jobs, submission, depth, announcer, settings, tracer)
     schedules = providers.Singleton(ScheduleRepository)
     firings = providers.Singleton(FiringWriter, catalog, queue, jobs, schedules, notices)
     bulk = providers.Singleton(BulkQueue, sessions, providers.Singleton(BulkRepository), announcer, settings)

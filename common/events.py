@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic_core import to_json
 
 from common.config import CommonSettings
+from common.metrics.job_metrics import JobMetrics
 from common.redis import RedisKeys, Script, ScriptCall, run_scripts
 
 _IDLE_STREAM_SECONDS = 7 * 24 * 3600
@@ -180,9 +181,10 @@ return numbers
 class EventLog:
     """Appends to and reads from the per-job streams."""
 
-    def __init__(self, redis: ArqRedis, keys: RedisKeys, settings: CommonSettings) -> None:
+    def __init__(self, redis: ArqRedis, keys: RedisKeys, settings: CommonSettings, metrics: JobMetrics) -> None:
         self._redis = redis
         self._keys = keys
+        self._metrics = metrics
         self._limits = (
             str(settings.event_log_max_events),
             str(int(settings.event_log_retention.total_seconds())),
@@ -197,6 +199,11 @@ class EventLog:
         if not events:
             return []
         [numbers] = await run_scripts(self._redis, self.appending(events, is_retry=is_retry))
+        return self.appended(numbers)
+
+    def appended(self, numbers: Sequence[int]) -> list[int]:
+        """The answer to `appending`, counted."""
+        self._metrics.events_published.add(amount=len(numbers) - numbers.count(0))
         return list(numbers)
 
     def appending(self, events: Sequence[NewEvent], *, is_retry: bool = False) -> ScriptCall:

@@ -1,7 +1,7 @@
 """Settings of the workers. Built once in `main.py` and passed down."""
 
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
@@ -48,6 +48,8 @@ _WEBHOOK_SCHEDULE = tuple(
 
 class WorkerSettings(CommonSettings):
     """What only the workers need. Every field is the environment variable of the same name in capitals."""
+
+    service: ClassVar[str] = "letuin-worker"
 
     letuin_worker_id: UUID | None = None
     worker_queues: Names = Field(("default", "email", "agent", "llm"), min_length=1)

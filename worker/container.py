@@ -20,7 +20,9 @@ from worker.event_writer import EventWriter
 from worker.finisher import Finisher
 from worker.leader import Leader
 from worker.llm.ledger import PaidLedger
+from worker.llm.meter import LlmMeter
 from worker.mailer import SmtpMailer
+from worker.metrics import WorkerMetrics
 from worker.notifier import Notifier
 from worker.ports import WorkerPorts
 from worker.purger import Purger
@@ -37,6 +39,8 @@ from worker.webhook.sender import WebhookSender
 class WorkerContainer(CommonContainer):
     """Synchronous singletons over `WorkerSettings`; `lifespan.py` opens and closes what needs it."""
 
+    worker_metrics = providers.Singleton(WorkerMetrics, CommonContainer.metrics, CommonContainer.job_metrics)
+    llm_meter = providers.Singleton(LlmMeter, CommonContainer.metrics, CommonContainer.tracer)
     attempts = providers.Singleton(
         AttemptRepository, result_inline_bytes=CommonContainer.settings.provided.result_inline_bytes
     )
@@ -63,6 +67,7 @@ class WorkerContainer(CommonContainer):
         CommonContainer.webhooks,
         webhook_caller,
         CommonContainer.settings.provided.webhook_schedule,
+        worker_metrics,
     )
     webhook_dispatcher = providers.Singleton(
         WebhookDispatcher,
@@ -83,6 +88,7 @@ class WorkerContainer(CommonContainer):
         CommonContainer.job_dependencies,
         CommonContainer.hints,
         event_writer.provided.put,
+        CommonContainer.job_metrics,
     )
     purger = providers.Singleton(
         Purger,
@@ -101,6 +107,7 @@ class WorkerContainer(CommonContainer):
         CommonContainer.hints,
         event_writer.provided.put,
         dependants,
+        worker_metrics,
     )
     runner = providers.Singleton(
         Runner,
@@ -108,6 +115,8 @@ class WorkerContainer(CommonContainer):
         ports,
         event_writer.provided.put,
         CommonContainer.settings.provided.max_result_bytes,
+        worker_metrics,
+        CommonContainer.tracer,
     )
     claimer = providers.Singleton(
         Claimer,
@@ -146,6 +155,7 @@ class WorkerContainer(CommonContainer):
         dependants,
         purger,
         paid_calls,
+        worker_metrics,
         queues=CommonContainer.settings.provided.worker_queues,
         on_waiting=engine_worker.provided.wake,
         max_crashes=CommonContainer.settings.provided.max_crashes,
@@ -180,6 +190,7 @@ class WorkerContainer(CommonContainer):
         system_schedules,
         notifier,
         CommonContainer.direct,
+        worker_metrics,
         grace=CommonContainer.settings.provided.schedule_grace,
         unknown_kind_grace=CommonContainer.settings.provided.schedule_unknown_kind_grace,
     )

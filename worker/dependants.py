@@ -9,6 +9,7 @@ from redis import RedisError
 
 from common.database.session import Sessions
 from common.events import EventType, NewEvent
+from common.metrics.job_metrics import JobMetrics
 from common.queue.hints import Hint, HintQueue
 from common.queue.status import JobStatus
 from common.repository.dependency import DependencyRepository, FreedJob
@@ -25,11 +26,13 @@ class Dependants:
         dependencies: DependencyRepository,
         hints: HintQueue,
         put: Callable[[NewEvent], None],
+        metrics: JobMetrics,
     ) -> None:
         self._sessions = sessions
         self._dependencies = dependencies
         self._hints = hints
         self._put = put
+        self._metrics = metrics
 
     async def resolve(self, ended: Sequence[UUID]) -> None:
         """Account the ends of these jobs, and those that follow from them. Raises what the database raises."""
@@ -48,6 +51,7 @@ class Dependants:
     async def _tell(self, freed: Sequence[FreedJob]) -> None:
         for job in freed:
             if job.status.is_terminal:
+                self._metrics.finished(job, job.status)
                 event_type = EventType.CANCELLED if job.status is JobStatus.CANCELLED else EventType.FAILED
                 self._put(NewEvent(job.id, job.owner_id, event_type, job.attempt, {"error": job.error}))
         try:

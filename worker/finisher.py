@@ -19,6 +19,7 @@ from common.repository.attempt import AttemptRepository, ClaimedJob, Ended, Verd
 from common.repository.limit import LimitRepository
 from worker import verdicts
 from worker.dependants import Dependants
+from worker.metrics import WorkerMetrics
 
 _STORES_AWAY: tuple[type[Exception], ...] = (RedisError, *DATABASE_ERRORS)
 _INLINE_RESULT = 32 * 1024
@@ -41,6 +42,7 @@ class Finisher:
         hints: HintQueue,
         put: Callable[[NewEvent], None],
         dependants: Dependants,
+        metrics: WorkerMetrics,
     ) -> None:
         self._direct = direct
         self._attempts = attempts
@@ -48,8 +50,8 @@ class Finisher:
         self._hints = hints
         self._put = put
         self._dependants = dependants
+        self._metrics = metrics
         self._writes = GroupCommit(self._write)
-        self.stale_writes = 0
 
     async def finish(self, worker_id: UUID, job: ClaimedJob, verdict: Verdict) -> None:
         """Write one end and tell the listeners. Waits out a database that is away; the caller may cancel."""
@@ -65,9 +67,10 @@ class Finisher:
                 message = "the result cannot be stored; it holds text that PostgreSQL does not accept"
                 verdict = verdicts.failed(job, ErrorCode.INVALID_RESULT, message)
         if ended is None:
-            self.stale_writes += 1
+            self._metrics.stale_writes.add()
             logger.warning("Outdated attempt; its end was refused")
             return
+        self._metrics.ended(job, accepted)
         await self._tell(job, accepted, ended)
         if ended.frees_others:
             await self._free_others(job.id)

@@ -18,6 +18,7 @@ from common.database.outage import DATABASE_ERRORS
 from common.database.session import create_engine
 from common.ids import new_id
 from common.repository.worker import Heartbeat, Incarnation, WorkerRepository
+from worker.metrics import WorkerMetrics
 
 _LONGEST_MARGIN = 2.0
 _MARGIN_SHARE = 2 / 15
@@ -47,6 +48,7 @@ class LeaseKeeper:
         concurrency: int,
         on_beat: Callable[[Heartbeat], None],
         on_lost: Callable[[], None],
+        metrics: WorkerMetrics,
     ) -> None:
         self._settings = settings
         self._workers = workers
@@ -54,6 +56,7 @@ class LeaseKeeper:
         self._concurrency = concurrency
         self._on_beat = on_beat
         self._on_lost = on_lost
+        self._renewals = metrics.lease_renewals
         self._lease = settings.lease_duration
         self._interval = settings.heartbeat_interval.total_seconds()
         self._valid_until = 0.0
@@ -110,6 +113,7 @@ class LeaseKeeper:
                 wait = self._interval if is_registered else 0.0
             except DATABASE_ERRORS as error:
                 logger.warning("The lease could not be renewed: {}", type(error).__name__)
+                self._renewals.add("failed")
                 wait = _RETRY
             # Not by a lock's time limit: where that runs by the wall clock, setting it back would hold up the lease.
             with contextlib.suppress(TimeoutError):
@@ -141,8 +145,10 @@ class LeaseKeeper:
                 self._healthy_since = sent - beat.database_up.total_seconds()
                 self._has_beaten = True
             self._extend(sent)
+            self._renewals.add("ok")
             loop.call_soon_threadsafe(self._on_beat, beat)
             return True
+        self._renewals.add("lost")
         logger.warning("The lease was taken over; this worker starts again under a new id")
         self._valid_until = 0.0
         self.worker_id = new_id()

@@ -17,9 +17,9 @@ from worker.lease import LeaseKeeper
 
 
 @asynccontextmanager
-async def lifespan(settings: WorkerSettings) -> AsyncIterator[Engine]:
+async def lifespan(settings: WorkerSettings, container: WorkerContainer | None = None) -> AsyncIterator[Engine]:
     """A worker that is registered and may claim; after the block its lease and connections are given back."""
-    container = WorkerContainer(settings=settings)
+    container = container or WorkerContainer(settings=settings)
     engine: Engine = container.engine_worker()
     configure_redis_lock(container.redis())
     keeper = LeaseKeeper(
@@ -30,9 +30,11 @@ async def lifespan(settings: WorkerSettings) -> AsyncIterator[Engine]:
         concurrency=settings.worker_concurrency,
         on_beat=engine.on_beat,
         on_lost=engine.on_lost,
+        metrics=container.worker_metrics(),
     )
     engine.lease = keeper
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(_close_tracer, container)
         stack.push_async_callback(container.engine().dispose)
         stack.push_async_callback(container.direct().close)
         stack.push_async_callback(container.redis().aclose)
@@ -56,6 +58,11 @@ async def lifespan(settings: WorkerSettings) -> AsyncIterator[Engine]:
         if QueueName.LLM in settings.worker_queues and settings.warm_up:
             _start_loop(stack, "warm-up", container.ports().warm_up())
         yield engine
+
+
+async def _close_tracer(container: WorkerContainer) -> None:
+    if (tracer := container.tracer()) is not None:
+        await asyncio.to_thread(tracer.close)
 
 
 async def _close_events(container: WorkerContainer) -> None:

@@ -25,6 +25,7 @@ from worker.dependants import Dependants
 from worker.event_writer import EventWriter
 from worker.leader import Leader
 from worker.lease import LeaseKeeper
+from worker.metrics import WorkerMetrics
 from worker.purger import Purger
 
 _TICK = 1.0
@@ -59,6 +60,7 @@ class Reconciler:
         dependants: Dependants,
         purger: Purger,
         paid_calls: PaidCallRepository,
+        metrics: WorkerMetrics,
         *,
         queues: Sequence[str],
         on_waiting: Callable[[], None],
@@ -77,6 +79,7 @@ class Reconciler:
         self._dependants = dependants
         self._purger = purger
         self._paid_calls = paid_calls
+        self._metrics = metrics
         self._max_crashes = max_crashes
         self._grace = lease.total_seconds()
         self._silent_until = 0.0
@@ -117,9 +120,12 @@ class Reconciler:
         async with self._sessions.begin() as db:
             if may_end_leases and (dead := await self._upkeep.end_expired_leases(db)):
                 logger.warning("Workers lost their lease: count={}", len(dead))
+                self._metrics.leases_expired.add(amount=len(dead))
             reaped = await self._upkeep.reap(db, limit=_BATCH, max_crashes=self._max_crashes)
             moved = reaped + await self._upkeep.expire(db, limit=_BATCH)
             moved += await self._upkeep.end_cancelled(db, limit=_BATCH)
+        for job in reaped:
+            self._metrics.crashed(job.kind)
         for job in moved:
             self._tell(job)
         await self._publish([_hint(job) for job in reaped if job.status is JobStatus.QUEUED])
@@ -174,6 +180,8 @@ class Reconciler:
 
     def _tell(self, job: MovedJob) -> None:
         is_queued = job.status is JobStatus.QUEUED
+        if not is_queued:
+            self._metrics.jobs.finished(job, job.status)
         data = {"reason": "crashed", "run_at": job.run_at} if is_queued else {"error": job.error}
         event = NewEvent(job.id, job.owner_id, _TYPES[job.status], job.attempt, data, ends_attempt=is_queued)
         self._events.put(event)

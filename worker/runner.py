@@ -16,7 +16,10 @@ from common.queue.context import JobContext
 from common.queue.definition import AnyJobKind
 from common.queue.status import ErrorCode
 from common.repository.attempt import ClaimedJob, Verdict
+from common.tracing.messaging import processing
+from common.tracing.tracer import Span, Tracer
 from worker import verdicts
+from worker.metrics import WorkerMetrics
 from worker.reporter import AttemptReporter, ProgressBook
 
 _WRAP_UP_SHARE = 0.1
@@ -38,12 +41,20 @@ class Runner:
     """Runs attempts; knows neither Redis nor PostgreSQL."""
 
     def __init__(
-        self, catalog: Catalog, ports: PortSource, put: Callable[[NewEvent], None], max_result_bytes: int
+        self,
+        catalog: Catalog,
+        ports: PortSource,
+        put: Callable[[NewEvent], None],
+        max_result_bytes: int,
+        metrics: WorkerMetrics,
+        tracer: Tracer | None = None,
     ) -> None:
         self._catalog = catalog
         self._ports = ports
         self._put = put
         self._max_result_bytes = max_result_bytes
+        self._metrics = metrics
+        self._tracer = tracer
         self.progress = ProgressBook()
 
     async def run(self, job: ClaimedJob, stop_reason: Callable[[], StopReason | None]) -> Verdict | None:
@@ -52,6 +63,16 @@ class Runner:
         `stop_reason` tells, when the task is cancelled from outside, why. Whoever calls keeps the timeouts from
         `SHORTEST_SWEPT_TIMEOUT` on.
         """
+        self._metrics.started(job)
+        started = monotonic()
+        with processing(self._tracer, job) as span:
+            verdict = await self._run(job, stop_reason)
+            if span is not None:
+                _describe(span, verdict)
+        self._metrics.run.observe(monotonic() - started, job.kind)
+        return verdict
+
+    async def _run(self, job: ClaimedJob, stop_reason: Callable[[], StopReason | None]) -> Verdict | None:
         kind = self._catalog.get(job.kind)
         if kind is None:
             logger.warning("Kind is unknown to this worker: kind={}", job.kind)
@@ -111,6 +132,12 @@ class Runner:
             message = f"the result has {len(text)} characters; MAX_RESULT_BYTES allows {self._max_result_bytes}"
             return verdicts.failed(job, ErrorCode.RESULT_TOO_LARGE, message)
         return verdicts.succeeded(job, text)
+
+
+def _describe(span: Span, verdict: Verdict | None) -> None:
+    span.set("letuin.job.outcome", "outdated" if verdict is None else str(verdict.outcome))
+    if verdict is not None and verdict.error is not None:
+        span.fail(str(verdict.error.get("code", "failed")))
 
 
 def stopped(job: ClaimedJob, reason: StopReason | None) -> Verdict | None:

@@ -23,6 +23,7 @@ from common.repository.schedule import DueSchedule, NewFiring, ScheduleMove, Sch
 from common.schedule.plan import SlotPlan, due_at, plan_due
 from worker.leader import Leader
 from worker.lease import LeaseKeeper
+from worker.metrics import WorkerMetrics
 from worker.notifier import Notifier
 from worker.system_schedules import SystemSchedules
 
@@ -57,6 +58,7 @@ class Scheduler:
         system: SystemSchedules,
         notifier: Notifier,
         direct: DirectPool,
+        metrics: WorkerMetrics,
         *,
         grace: timedelta,
         unknown_kind_grace: timedelta,
@@ -70,6 +72,7 @@ class Scheduler:
         self._system = system
         self._notifier = notifier
         self._direct = direct
+        self._metrics = metrics
         self._grace = grace
         self._unknown_kind_grace = unknown_kind_grace
         self._next_pending = 0.0
@@ -122,6 +125,9 @@ class Scheduler:
             if round_.moves:
                 await self._schedules.move(db, round_.moves)
         await self._announce(jobs + mails, [job for job in cancelled if job is not None])
+        for planned in round_.planned:
+            self._metrics.fires.add(planned.firing.outcome)
+            self._metrics.fire_lag.observe(planned.firing.lag.total_seconds())
         if late := [each.firing.lag for each in round_.planned if each.firing.lag > self._grace]:
             logger.info("Slots were late: count={} most_seconds={:.1f}", len(late), max(late).total_seconds())
         return len(due)

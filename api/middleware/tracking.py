@@ -85,7 +85,7 @@ class TrackingMiddleware:
             self._conclude(scope, exchange, (exchange.ended or perf_counter()) - started)
 
     def _conclude(self, scope: Scope, exchange: _Exchange, seconds: float) -> None:
-        route = _route(scope)
+        route = route_of(scope)
         _log(scope, route, exchange.status, seconds)
         if self._record and (route not in _QUIET or exchange.status >= 400):
             self._record(_entry(scope, route, exchange, seconds))
@@ -128,7 +128,7 @@ def _entry(scope: Scope, route: str, exchange: _Exchange, seconds: float) -> Req
     )
 
 
-def _route(scope: Scope) -> str:
+def route_of(scope: Scope) -> str:
     """The path with parameters replaced by their names, so that lines can be counted by route."""
     if "endpoint" not in scope:
         return "unmatched"

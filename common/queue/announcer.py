@@ -11,22 +11,27 @@ from redis import RedisError
 
 from common.database.model import Job
 from common.events import EventLog, EventType, NewEvent
+from common.metrics.job_metrics import JobMetrics
 from common.queue.hints import Hint, HintQueue
 from common.redis import RedisKeys, run_scripts
 
 _LIMIT = 0.25
 _BATCH = 500
 _SMALL_BATCH = 100
+_FIRST_DISPATCH = 1  # what is queued again has a higher number
 
 
 class Announcer:
     """Publishes events and hints. Nothing here raises: Redis being away is no error."""
 
-    def __init__(self, hints: HintQueue, events: EventLog, redis: ArqRedis, keys: RedisKeys) -> None:
+    def __init__(
+        self, hints: HintQueue, events: EventLog, redis: ArqRedis, keys: RedisKeys, metrics: JobMetrics
+    ) -> None:
         self._hints = hints
         self._events = events
         self._redis = redis
         self._keys = keys
+        self._metrics = metrics
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def announce(self, job: Job) -> None:
@@ -48,6 +53,7 @@ class Announcer:
 
     async def announce_many(self, jobs: Sequence[Job]) -> None:
         """As `announce`, in few round trips."""
+        self._metrics.submitted(job for job in jobs if job.dispatch_no == _FIRST_DISPATCH)
         for start in range(0, len(jobs), _BATCH):
             await self._announce(jobs[start : start + _BATCH])
 
@@ -63,6 +69,8 @@ class Announcer:
 
     async def cancelled(self, jobs: Sequence[Job]) -> None:
         """Say that queued jobs were cancelled."""
+        for job in jobs:
+            self._metrics.finished(job, job.status)
         if jobs:
             await self._append([_event(job, EventType.CANCELLED, {"error": job.error}) for job in jobs])
 
@@ -88,9 +96,11 @@ class Announcer:
         calls = [self._events.appending(queued)] + ([self._hints.enqueuing(hints)] if hints else [])
         try:
             async with asyncio.timeout(_LIMIT * max(1, len(jobs) / _SMALL_BATCH)):
-                await run_scripts(self._redis, *calls)
+                numbers, *_ = await run_scripts(self._redis, *calls)
         except (RedisError, OSError, TimeoutError) as error:
             logger.warning("Redis is away; jobs wait for the dispatcher: {}", type(error).__name__)
+        else:
+            self._events.appended(numbers)
 
     async def _append(self, events: Sequence[NewEvent]) -> None:
         if self._under_way:

@@ -31,6 +31,8 @@ from common.queue.status import JobStatus
 from common.queue.submission import NewItem, Replayed, Submission, SubmittedBatch, is_plain
 from common.repository.idempotency import RequestKey
 from common.repository.job import JobRepository, NewJob, Owner, Reach
+from common.tracing.messaging import sending
+from common.tracing.tracer import Tracer
 
 __all__ = [
     "CancelOutcome",
@@ -110,6 +112,7 @@ class JobQueue:
         depth: DepthGate,
         announcer: Announcer,
         settings: CommonSettings,
+        tracer: Tracer | None = None,
     ) -> None:
         self._sessions = sessions
         self._direct = direct
@@ -118,6 +121,7 @@ class JobQueue:
         self._depth = depth
         self._announcer = announcer
         self._settings = settings
+        self._tracer = tracer
         self._inserts = GroupCommit(self._insert, gather=_GATHER)
 
     async def submit[P: BaseModel, R: BaseModel](
@@ -149,11 +153,12 @@ class JobQueue:
         `GoneError` when its job was purged.
         """
         options = options or SubmitOptions()
-        new = self._new_job(kind, payload, owner, options)
-        await self._depth.admit(owner, {kind.queue: 1})
-        if key is None and is_plain(options):
-            return await self._insert_plain(new)
-        outcome = await self._submission.submit(new, options, key)
+        with sending(self._tracer, kind.queue) as traceparent:
+            new = self._new_job(kind, payload, owner, options, traceparent)
+            await self._depth.admit(owner, {kind.queue: 1})
+            if key is None and is_plain(options):
+                return await self._insert_plain(new)
+            outcome = await self._submission.submit(new, options, key)
         if isinstance(outcome, Replayed):
             return Submitted(outcome.job, is_replayed=True)
         await self._announce_placed([outcome])
@@ -174,8 +179,9 @@ class JobQueue:
         if len(items) > (limit := self._settings.max_batch_items):
             raise InvalidError(f"MAX_BATCH_ITEMS allows {limit} jobs, not {len(items)}", path=("body", "jobs"))
         await self._depth.admit(owner, Counter(item.kind.queue for item in items))
-        wanted = [self._new_item(item, owner) for item in items]
-        batch = await self._submission.submit_many(wanted, owner, metadata=metadata, key=key)
+        with sending(self._tracer, "batch", jobs=len(items)) as traceparent:
+            wanted = [self._new_item(item, owner, traceparent) for item in items]
+            batch = await self._submission.submit_many(wanted, owner, metadata=metadata, key=key)
         if not batch.is_replayed:
             await self._announce_placed([item for item in batch.items if isinstance(item, Placed)])
         return batch
@@ -224,13 +230,15 @@ class JobQueue:
         """
         return self._new_job(kind, payload, owner, options or SubmitOptions())
 
-    def _new_item(self, item: SubmitItem, owner: Owner) -> NewItem | AppError:
+    def _new_item(self, item: SubmitItem, owner: Owner, traceparent: str | None) -> NewItem | AppError:
         try:
-            return self._new_job(item.kind, item.payload, owner, item.options), item.options
+            return self._new_job(item.kind, item.payload, owner, item.options, traceparent), item.options
         except AppError as error:
             return error
 
-    def _new_job(self, kind: AnyJobKind, payload: BaseModel, owner: Owner, options: SubmitOptions) -> NewJob:
+    def _new_job(
+        self, kind: AnyJobKind, payload: BaseModel, owner: Owner, options: SubmitOptions, traceparent: str | None = None
+    ) -> NewJob:
         if len(options.after) > (limit := self._settings.max_dependencies):
             raise InvalidError(f"MAX_DEPENDENCIES allows {limit} jobs to wait for", path=("body", "after"))
         return NewJob(
@@ -246,6 +254,7 @@ class JobQueue:
             delay=options.delay,
             expires_in=options.expires_in,
             request_id=options.request_id,
+            traceparent=traceparent,
             tags=options.tags,
             metadata=options.metadata,
             limits=limits_of(kind, owner.user_id, options.concurrency, self._settings.max_running_per_owner),

@@ -45,6 +45,7 @@ class ClaimedJob:
     started_at: datetime
     request_id: str | None
     limit_keys: list[str] | None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Verdict:
 
 _CLAIMED = """
     jobs.id, tenant_id, owner_id, kind, queue, priority, payload::text AS payload, attempt, failures, crashes,
-    max_attempts, timeout, run_at, started_at, request_id, limit_keys
+    max_attempts, timeout, run_at, started_at, request_id, limit_keys, traceparent
 """
 _NOT_HELD_BACK = """
     pending_after = 0 AND run_at <= clock_timestamp() AND cancel_requested_at IS NULL

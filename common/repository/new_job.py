@@ -41,6 +41,7 @@ class NewJob:
     delay: timedelta = timedelta(0)
     expires_in: timedelta | None = None
     request_id: str | None = None
+    traceparent: str | None = None
     tags: tuple[str, ...] = ()
     metadata: dict[str, Any] | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
@@ -63,6 +64,7 @@ _TYPES: Mapping[str, TypeEngine[Any]] = {
     "delay": INTERVAL(),
     "expires_in": INTERVAL(),
     "request_id": Text(),
+    "traceparent": Text(),
     "tags": Text(),
     "metadata": Text(),
     "limits": Text(),
@@ -81,11 +83,11 @@ def _insert(source: str, types: Mapping[str, TypeEngine[Any]]) -> TextClause:
     # The submitter publishes a hint itself, so the dispatcher's first look comes later.
     sql = f"""
     INSERT INTO jobs (id, tenant_id, owner_id, kind, queue, payload, max_attempts, timeout, priority,
-                      run_at, rank_at, expires_at, dispatch_no, next_dispatch_at, request_id, tags, metadata,
-                      limit_keys, limit_values, batch_id, custom_id, pending_after)
+                      run_at, rank_at, expires_at, dispatch_no, next_dispatch_at, request_id, traceparent, tags,
+                      metadata, limit_keys, limit_values, batch_id, custom_id, pending_after)
     SELECT v.id, v.tenant_id, v.owner_id, v.kind, v.queue, v.payload::jsonb, v.max_attempts, v.timeout, v.priority,
            due.run_at, due.run_at - v.priority * interval '1 minute', now() + v.expires_in, 1,
-           due.run_at + interval '10 seconds', v.request_id,
+           due.run_at + interval '10 seconds', v.request_id, v.traceparent,
            ARRAY(SELECT jsonb_array_elements_text(v.tags::jsonb)), v.metadata::jsonb,
            CASE WHEN v.limits IS NOT NULL THEN ARRAY(SELECT key FROM jsonb_each_text(v.limits::jsonb)) END,
            CASE WHEN v.limits IS NOT NULL THEN ARRAY(SELECT value::int FROM jsonb_each_text(v.limits::jsonb)) END,
@@ -129,6 +131,7 @@ def _values(job: NewJob) -> tuple[Any, ...]:
         job.delay,
         job.expires_in,
         job.request_id,
+        job.traceparent,
         to_json(job.tags).decode() if job.tags else "[]",
         None if job.metadata is None else to_json(job.metadata).decode(),
         to_json(job.limits).decode() if job.limits else None,
@@ -156,6 +159,7 @@ def _row(job: NewJob, stamps: Sequence[Any]) -> Job:
         timeout=job.timeout,
         dispatch_no=1,
         request_id=job.request_id,
+        traceparent=job.traceparent,
         tags=list(job.tags),
         annotations=job.metadata,
         batch_id=job.batch_id,

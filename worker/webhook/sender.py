@@ -13,6 +13,7 @@ from common.database.session import Sessions
 from common.errors import PermanentError, TransientError
 from common.repository.webhook import Call, WebhookRepository
 from common.webhook.signature import sign
+from worker.metrics import WorkerMetrics
 from worker.webhook.caller import Answer, BlockedAddressError, WebhookCaller
 
 _GONE = 410
@@ -28,11 +29,13 @@ class WebhookSender:
         webhooks: WebhookRepository,
         caller: WebhookCaller,
         schedule: Sequence[timedelta],
+        metrics: WorkerMetrics,
     ) -> None:
         self._sessions = sessions
         self._webhooks = webhooks
         self._caller = caller
         self._schedule = schedule
+        self._metrics = metrics
 
     async def deliver(self, delivery_id: UUID, attempt: int) -> int:
         """Part of `common.ports.WebhookSender`."""
@@ -49,6 +52,7 @@ class WebhookSender:
         is_over = not is_taken and (answer.status_code == _GONE or delivery.tries >= len(self._schedule))
         status = DeliveryStatus.DELIVERED if is_taken else DeliveryStatus.FAILED if is_over else DeliveryStatus.PENDING
         await self._record(delivery, attempt, answer, status)
+        self._metrics.deliveries.add(str(status))
         if is_taken:
             return answer.status_code or 0
         raise self._verdict(delivery, answer, is_over=is_over)

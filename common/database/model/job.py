@@ -84,6 +84,7 @@ class Job(Base):
     has_dependants: Mapped[bool] = mapped_column(server_default=text("false"))
     is_result_apart: Mapped[bool] = mapped_column(server_default=text("false"))
     request_id: Mapped[str | None]
+    traceparent: Mapped[str | None]
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     annotations: Mapped[dict[str, Any] | None] = mapped_column("metadata", JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

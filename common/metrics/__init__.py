@@ -1,0 +1,1 @@
+"""Figures of one process: counted as plain numbers, made into Prometheus families when somebody looks."""
