@@ -32,14 +32,29 @@ def open_client(server: Server, person: Person, **changes: Any) -> AsyncLetuinCl
 async def test_events_come_once_and_in_order_by_every_door(
     server: Server, backstage: ApiContainer, person: Person, job: Job, doors: tuple[str, ...]
 ) -> None:
-    telling = asyncio.create_task(stream(backstage, job, WORDS[:200]))
-    async with open_client(server, person, doors=doors) as client:
+    async with open_client(server, person, doors=doors) as client, asyncio.TaskGroup() as tasks:
+        tasks.create_task(stream(backstage, job, WORDS[:200]))
         seen = [item async for item in client.events(str(job.id))]
-    await telling
     page = await backstage.events().read(job.id)
     assert [item.model_dump(mode="json", exclude={"first_seq"}) for item in seen if isinstance(item, JobEvent)] == [
         event.public() for event in page.events
     ]
+
+
+@pytest.mark.parametrize("doors", DOORS[:3])
+async def test_stall_of_redis_costs_time_and_no_event(
+    server: Server, backstage: ApiContainer, person: Person, job: Job, doors: tuple[str, ...]
+) -> None:
+    async with open_client(server, person, doors=doors) as client, asyncio.TaskGroup() as tasks:
+        tasks.create_task(stream(backstage, job, WORDS[:200]))
+        seen = []
+        async for item in client.events(str(job.id)):
+            seen.append(item)
+            if item.seq == 50:
+                await backstage.redis().client_pause(1200)  # over REDIS_TIMEOUT
+    page = await backstage.events().read(job.id)
+    assert [item.seq for item in seen] == list(range(1, 203))
+    assert [event.seq for event in page.events] == [item.seq for item in seen]
 
 
 @pytest.mark.parametrize("doors", DOORS)

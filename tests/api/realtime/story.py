@@ -1,11 +1,14 @@
 """What a worker does to the log, and how to read what was heard."""
 
+import asyncio
 from typing import Any
 
+from redis import RedisError
 from sqlalchemy import text
 
 from api.container import ApiContainer
 from common.database.model import Job
+from common.events import NewEvent
 from tests.api.realtime.conftest import delta, succeeded
 from tests.api.realtime.listener import Listener
 
@@ -23,8 +26,20 @@ def numbers(events: list[dict[str, Any]]) -> list[int]:
 async def stream(container: ApiContainer, job: Job, words: list[str] = WORDS) -> None:
     """What a worker that streams does, one event at a time and as fast as it goes."""
     for word in words:
-        await container.events().append([delta(job, word)])
-    await container.events().append([succeeded(job)])
+        await tell(container, delta(job, word))
+    await tell(container, succeeded(job))
+
+
+async def tell(container: ApiContainer, event: NewEvent) -> None:
+    """As patient as a worker: on a busy machine Redis may take longer than REDIS_TIMEOUT."""
+    is_retry = False
+    while True:
+        try:
+            await container.events().append([event], is_retry=is_retry)
+            return
+        except (RedisError, OSError, TimeoutError):
+            is_retry = True
+            await asyncio.sleep(0.05)
 
 
 async def noticed(listener: Listener) -> None:

@@ -223,16 +223,16 @@ async def test_pages_of_the_log_and_waiting_for_the_next(
 ) -> None:
     path, place = url_of(server, job), {"after_seq": 0, "epoch": ""}
     seen: list[dict[str, Any]] = []
-    telling = asyncio.create_task(stream(backstage, job, WORDS[:300]))
-    while not seen or seen[-1]["type"] != "job.succeeded":
-        query = f"?after_seq={place['after_seq']}" + (f"&epoch={place['epoch']}" if place["epoch"] else "")
-        answer = await ask(server, person, path + query, Accept="application/json", Prefer="wait=5")
-        page = answer.json()
-        assert page["recovered"]
-        assert answer.headers["preference-applied"] == "wait=5"
-        seen += page["events"]
-        place = {"after_seq": page["seq"], "epoch": page["epoch"]}
-    await telling
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(stream(backstage, job, WORDS[:300]))
+        while not seen or seen[-1]["type"] != "job.succeeded":
+            query = f"?after_seq={place['after_seq']}" + (f"&epoch={place['epoch']}" if place["epoch"] else "")
+            answer = await ask(server, person, path + query, Accept="application/json", Prefer="wait=5")
+            page = answer.json()
+            assert page["recovered"]
+            assert answer.headers["preference-applied"] == "wait=5"
+            seen += page["events"]
+            place = {"after_seq": page["seq"], "epoch": page["epoch"]}
     assert [event["seq"] for event in seen] == list(range(1, 303))
     assert page["has_ended"]
     await backstage.redis().flushdb()
