@@ -12,7 +12,7 @@ from api.event_streams import EventStreams
 from api.health import HealthService
 from api.job_history import JobHistory
 from api.job_tokens import JobTokens
-from api.key_ring import KeyRing, load_secret
+from api.key_ring import KeyRing, load_jwt_secret
 from api.offboarding import Offboarding
 from api.password_hasher import PasswordHasher
 from api.rate_limit import create_limiter
@@ -53,7 +53,7 @@ class ApiContainer(CommonContainer):
     """`settings` must be `ApiSettings`."""
 
     users = providers.Singleton(UserRepository)
-    secret = providers.Singleton(load_secret, CommonContainer.settings)
+    secret = providers.Singleton(load_jwt_secret, CommonContainer.settings)
     key_ring = providers.Singleton(KeyRing, CommonContainer.settings, secret)
     signer = providers.Singleton(TokenSigner, CommonContainer.settings, key_ring)
     tokens = providers.Singleton(AccessTokens, CommonContainer.settings, signer)
@@ -133,6 +133,7 @@ class ApiContainer(CommonContainer):
         CommonContainer.queue,
         revocations,
         audit,
+        CommonContainer.vault,
     )
     members = providers.Singleton(MemberRepository)
     offboarding = providers.Singleton(
@@ -183,7 +184,12 @@ class ApiContainer(CommonContainer):
         CommonContainer.settings,
     )
     webhook_service = providers.Singleton(
-        WebhookService, CommonContainer.settings, CommonContainer.sessions, CommonContainer.webhooks, cursors
+        WebhookService,
+        CommonContainer.settings,
+        CommonContainer.sessions,
+        CommonContainer.webhooks,
+        cursors,
+        CommonContainer.vault,
     )
     log_service = providers.Singleton(LogService, request_logs)
     ops_service = providers.Singleton(

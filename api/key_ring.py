@@ -1,14 +1,11 @@
 """The keys that sign tokens: the one of today, and for a while the one before."""
 
-import os
-import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hmac import digest
-from pathlib import Path
 
 from api.config import ApiSettings
-from common.errors import InvalidError
+from common.kept_secret import load_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,36 +45,6 @@ class KeyRing:
         return [key for key in self._keys if key.is_valid]
 
 
-def load_secret(settings: ApiSettings) -> bytes:
-    """JWT_SECRET, or outside production one kept in the data folder, so that tokens outlive a restart.
-
-    Raises `InvalidError` when the data folder cannot hold it.
-    """
-    if settings.jwt_secret is not None:
-        return settings.jwt_secret.get_secret_value().encode()
-    path = settings.data_dir / "jwt-secret"
-    try:
-        return _read_or_make(path)
-    except OSError as error:
-        raise InvalidError(
-            f"DATA_DIR: {path} cannot be used ({error.strerror}); make the folder writable or set JWT_SECRET"
-        ) from error
-
-
-def _read_or_make(path: Path) -> bytes:
-    """Several processes may start at once: the first whole file wins, the others read it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(48))
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    secret = path.read_bytes().strip()
-    if len(secret) < 32:
-        raise InvalidError(f"{path} holds no usable secret; delete it and start again")
-    return secret
+def load_jwt_secret(settings: ApiSettings) -> bytes:
+    """JWT_SECRET, or outside production one kept in the data folder, so that tokens outlive a restart."""
+    return load_secret(settings.jwt_secret, settings.data_dir / "jwt-secret", setting="JWT_SECRET")

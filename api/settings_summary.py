@@ -22,7 +22,7 @@ _SHOWN = (
     "rate_limit_window",
     "rate_limit_without_redis",
 )
-_HASHED = ("jwt_secret", "jwt_previous_secret", "access_token")
+_HASHED = ("jwt_secret", "jwt_previous_secret", "access_token", "encryption_key", "encryption_previous_key")
 
 
 def summarize(settings: ApiSettings) -> dict[str, object]:

@@ -78,6 +78,8 @@ class CommonSettings(BaseSettings):
 
     environment: Annotated[Environment, BeforeValidator(_parse_environment)] = Environment.PRODUCTION
     data_dir: Path = Path("data")
+    encryption_key: OptionalSecret = None
+    encryption_previous_key: OptionalSecret = None
 
     database_url: SecretStr = SecretStr("postgresql://letuin@127.0.0.1:5432/letuin")
     database_pool_size: int = Field(10, ge=1, le=200)
@@ -131,6 +133,15 @@ class CommonSettings(BaseSettings):
     def _lease_outlives_heartbeats(self) -> Self:
         if self.lease_duration < 3 * self.heartbeat_interval:
             raise ValueError("LEASE_DURATION must be at least three times HEARTBEAT_INTERVAL")
+        return self
+
+    @model_validator(mode="after")
+    def _encryption_keys_are_strong(self) -> Self:
+        for name in ("encryption_key", "encryption_previous_key"):
+            if (key := getattr(self, name)) is not None:
+                refuse_placeholder(name.upper(), key, min_length=32)
+        if self.encryption_previous_key is not None and self.encryption_key is None:
+            raise ValueError("ENCRYPTION_PREVIOUS_KEY needs an ENCRYPTION_KEY that took its place")
         return self
 
     @model_validator(mode="after")

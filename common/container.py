@@ -30,6 +30,7 @@ from common.repository.schedule import ScheduleRepository
 from common.repository.unique import UniqueRepository
 from common.repository.webhook import WebhookRepository
 from common.tracing.tracer import open_tracer
+from common.vault import Vault
 
 
 class CommonContainer(containers.DeclarativeContainer):
@@ -47,6 +48,7 @@ class CommonContainer(containers.DeclarativeContainer):
     metrics = providers.Singleton(MetricRegistry)
     job_metrics = providers.Singleton(JobMetrics, metrics)
     tracer = providers.Singleton(open_tracer, settings.provided.service)
+    vault = providers.Singleton(Vault, settings)
 
     jobs = providers.Singleton(JobRepository)
     events = providers.Singleton(EventLog, redis, keys, settings, job_metrics)

@@ -179,6 +179,8 @@ class MailAttachment:
 class OutgoingMail:
     """One mail of one job. Either worded (`subject` with `text` or `html`), or a `template` with its `variables`.
 
+    `sealed` holds more variables, as `common.mail.sealing` wrote them.
+
     `id` and `attempt` are the job's. `may_repeat`: send again when nobody knows whether an attempt has sent it.
     """
 
@@ -192,6 +194,7 @@ class OutgoingMail:
     html: str | None = None
     template: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
+    sealed: str | None = None
     locale: str | None = None
     reply_to: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)

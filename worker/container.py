@@ -55,6 +55,7 @@ class WorkerContainer(CommonContainer):
         CommonContainer.direct,
         mails,
         CommonContainer.jobs,
+        CommonContainer.vault,
     )
     webhook_caller = providers.Singleton(
         WebhookCaller,
@@ -68,6 +69,7 @@ class WorkerContainer(CommonContainer):
         webhook_caller,
         CommonContainer.settings.provided.webhook_schedule,
         worker_metrics,
+        CommonContainer.vault,
     )
     webhook_dispatcher = providers.Singleton(
         WebhookDispatcher,
@@ -77,6 +79,7 @@ class WorkerContainer(CommonContainer):
         CommonContainer.announcer,
         CommonContainer.settings.provided.webhook_interval,
         CommonContainer.settings.provided.webhook_retention,
+        CommonContainer.vault,
     )
     paid_calls = providers.Singleton(PaidCallRepository)
     ledger = providers.Singleton(PaidLedger, CommonContainer.direct, paid_calls)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from loguru import logger
@@ -13,13 +14,15 @@ from common.database.model import MailStatus
 from common.database.outage import DATABASE_ERRORS, is_refused_value
 from common.database.session import Sessions
 from common.errors import JobError, PermanentError, Snooze, TransientError
-from common.mail.templates import MailLocale, MailTemplate
+from common.mail.sealing import open_variables
+from common.mail.templates import MailLocale, MailTemplate, check_variables
 from common.mail.text import domain_of
 from common.ports import MailAttachment, MailReceipt, OutgoingMail
 from common.queue.group_commit import GroupCommit
 from common.repository.job import JobRepository, Owner
 from common.repository.mail import MailIntent, MailOutcome, MailRepository, MailState
 from common.repository.user import ACCOUNTS_ID, LOCAL_USER, SERVICE_USER
+from common.vault import Vault
 from worker.config import WorkerSettings
 from worker.mail.message import Draft, File, compose, parse_sender
 from worker.mail.renderer import TemplateRenderer
@@ -42,12 +45,14 @@ class SmtpMailer:
         direct: DirectPool,
         mails: MailRepository,
         jobs: JobRepository,
+        vault: Vault,
     ) -> None:
         self._settings = settings
         self._sessions = sessions
         self._direct = direct
         self._mails = mails
         self._jobs = jobs
+        self._vault = vault
         self._sender = parse_sender(settings.mail_from)
         self._renderer = TemplateRenderer()
         self._begins = GroupCommit(self._begin)
@@ -127,8 +132,8 @@ class SmtpMailer:
         subject, text, html = mail.subject, mail.text, mail.html
         headers = dict(mail.headers)
         if mail.template is not None:
-            locale = MailLocale(mail.locale or self._settings.mail_locale)
-            words = self._renderer.render(MailTemplate(mail.template), mail.variables, locale)
+            template, locale = MailTemplate(mail.template), MailLocale(mail.locale or self._settings.mail_locale)
+            words = self._renderer.render(template, self._variables(mail, template), locale)
             subject, text, html = words.subject, words.text, words.html
             if "auto-submitted" not in {name.lower() for name in headers}:
                 headers["Auto-Submitted"] = "auto-generated"
@@ -142,6 +147,16 @@ class SmtpMailer:
             headers=headers,
             files=[await self._load(mail, attachment) for attachment in mail.attachments],
         )
+
+    def _variables(self, mail: OutgoingMail, template: MailTemplate) -> Mapping[str, Any]:
+        if mail.sealed is None:
+            return mail.variables
+        variables = {**mail.variables, **open_variables(self._vault, mail.sealed, template, mail.to)}
+        try:
+            check_variables(template, variables)
+        except ValueError as error:
+            raise PermanentError(str(error)) from error
+        return variables
 
     async def _load(self, mail: OutgoingMail, attachment: MailAttachment) -> File:
         content = attachment.content

@@ -11,12 +11,11 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
-from common.mail.templates import VARIABLES, MailLocale, MailTemplate
+from common.mail.templates import MailLocale, MailTemplate, check_variables
 from common.mail.text import Line, MailAddress
 from common.ports import MailAttachment, OutgoingMail
 from common.queue.context import JobContext
@@ -65,6 +64,9 @@ class EmailSendPayload(BaseModel):
     html: str | None = Field(None, min_length=1, max_length=_MAX_HTML)
     template: MailTemplate | None = None
     variables: dict[str, JsonValue] | None = Field(None, description="What the template asks for.")
+    sealed: str | None = Field(
+        None, max_length=10_000, description="More variables, sealed by Letuin itself: one-time codes never lie open."
+    )
     locale: MailLocale | None = Field(None, description="Language of the template. Default: MAIL_LOCALE.")
     reply_to: MailAddress | None = None
     headers: dict[_HeaderName, _HeaderValue] = Field(
@@ -92,11 +94,12 @@ class EmailSendPayload(BaseModel):
         if self.template is not None:
             if any(part is not None for part in own):
                 raise ValueError("a template brings subject, text and html itself; leave them out")
-            _check_variables(self.template, self.variables or {})
+            if self.sealed is None:
+                check_variables(self.template, self.variables or {})
         elif self.subject is None or (self.text is None and self.html is None):
             raise ValueError("give a subject and a text or html, or a template")
-        elif self.variables is not None or self.locale is not None:
-            raise ValueError("variables and locale belong to a template")
+        elif self.variables is not None or self.locale is not None or self.sealed is not None:
+            raise ValueError("variables, sealed and locale belong to a template")
         return self
 
 
@@ -126,6 +129,7 @@ async def email_send(ctx: JobContext, payload: EmailSendPayload) -> EmailSendRes
         html=payload.html,
         template=payload.template,
         variables=payload.variables or {},
+        sealed=payload.sealed,
         locale=payload.locale,
         reply_to=payload.reply_to,
         headers=payload.headers,
@@ -136,12 +140,3 @@ async def email_send(ctx: JobContext, payload: EmailSendPayload) -> EmailSendRes
     )
     receipt = await ctx.ports.mail.send(mail)
     return EmailSendResult(message_id=receipt.message_id, response=receipt.response)
-
-
-def _check_variables(template: MailTemplate, variables: dict[str, JsonValue]) -> None:
-    try:
-        VARIABLES[template].model_validate(variables)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(["variables", *(str(part) for part in first["loc"])])
-        raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None

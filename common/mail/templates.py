@@ -1,10 +1,11 @@
 """The mails that Letuin words itself: their names and the variables that each needs."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, model_validator
 
 from common.mail.text import Line
 
@@ -75,3 +76,13 @@ VARIABLES: dict[MailTemplate, type[_Variables]] = {
     MailTemplate.JOB_FINISHED: JobFinishedVariables,
     MailTemplate.SCHEDULE_DISABLED: ScheduleDisabledVariables,
 }
+
+
+def check_variables(template: MailTemplate, variables: Mapping[str, JsonValue]) -> None:
+    """Raise `ValueError` that names the first variable which the template cannot take."""
+    try:
+        VARIABLES[template].model_validate(variables)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(["variables", *(str(part) for part in first["loc"])])
+        raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None

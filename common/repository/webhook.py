@@ -182,6 +182,16 @@ class WebhookRepository:
         values = {"disabled_at": func.now(), "disabled_reason": reason, "updated_at": func.now()}
         return (await db.execute(query.values(values).returning(WebhookEndpoint.id))).first() is not None
 
+    async def lock_sealed_otherwise(
+        self, db: Executor, mark: str, after: UUID, limit: int
+    ) -> Sequence[WebhookEndpoint]:
+        """Endpoints behind `after` with a secret that does not begin with `mark`, locked until the transaction ends."""
+        is_other = ~WebhookEndpoint.secret.startswith(mark, autoescape=True) | ~func.coalesce(
+            WebhookEndpoint.previous_secret, mark
+        ).startswith(mark, autoescape=True)
+        query = select(WebhookEndpoint).where(WebhookEndpoint.id > after, is_other).order_by(WebhookEndpoint.id)
+        return (await db.execute(query.limit(limit).with_for_update(skip_locked=True))).scalars().all()
+
     async def purge(self, db: Executor, retention: timedelta, limit: int) -> int:
         """Remove deliveries that were written longer ago; returns how many."""
         old = select(WebhookDelivery.id).where(WebhookDelivery.created_at < func.now() - retention).limit(limit)

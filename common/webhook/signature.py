@@ -4,14 +4,22 @@ import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from hmac import digest
+from uuid import UUID
 
-_PREFIX = "whsec_"
+PREFIX = "whsec_"
+"""How a secret begins that is not sealed."""
+
 _SECRET_BYTES = 32
 
 
 def new_secret() -> str:
     """A secret as receivers keep it."""
-    return _PREFIX + b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+    return PREFIX + b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+
+
+def purpose_of(endpoint_id: UUID) -> str:
+    """What an endpoint's secrets are sealed for in the vault."""
+    return f"webhook:{endpoint_id}"
 
 
 def sign(keys: Iterable[str], message_id: str, timestamp: int, body: bytes) -> str:
@@ -21,4 +29,4 @@ def sign(keys: Iterable[str], message_id: str, timestamp: int, body: bytes) -> s
 
 
 def _key(secret: str) -> bytes:
-    return b64decode(secret.removeprefix(_PREFIX))
+    return b64decode(secret.removeprefix(PREFIX))

@@ -10,7 +10,10 @@ import pytest
 from sqlalchemy import text
 
 from common.container import CommonContainer
-from tests.api.conftest import build_settings, client, connect, make_user  # noqa: F401  fixtures
+from common.mail.sealing import open_variables
+from common.mail.templates import MailTemplate
+from common.vault import Vault
+from tests.api.conftest import BuildSettings, build_settings, client, connect, make_user  # noqa: F401  fixtures
 from tests.security.members import make_member  # noqa: F401  a fixture
 
 AUTH = "/api/v1/auth"
@@ -64,27 +67,34 @@ class Mailbox:
     """Mails on their way, as the worker will find them."""
 
     container: CommonContainer
+    vault: Vault
 
     async def mails(self, to: str | None = None) -> list[dict[str, Any]]:
-        """The payloads of all mails, oldest first."""
+        """The payloads of all mails, oldest first, with their variables opened."""
         query = "SELECT payload FROM jobs WHERE kind = 'email.send' ORDER BY id"
         async with self.container.sessions()() as db:
             found = [dict(row.payload) for row in await db.execute(text(query))]
-        return [mail for mail in found if to is None or mail["to"] == to]
+        return [self._open(mail) for mail in found if to is None or mail["to"] == to]
 
     async def code(self, to: str) -> str:
         """The code of the newest mail to this address."""
         variables = (await self.mails(to))[-1]["variables"]
         return str(variables.get("code") or re.split(r"#code=", variables["link"])[1])
 
+    def _open(self, mail: dict[str, Any]) -> dict[str, Any]:
+        if sealed := mail.get("sealed"):
+            opened = open_variables(self.vault, sealed, MailTemplate(mail["template"]), mail["to"])
+            mail["variables"] = {**mail["variables"], **opened}
+        return mail
+
 
 type Sql = Callable[..., Awaitable[list[Any]]]
 
 
 @pytest.fixture
-def mailbox(container: CommonContainer) -> Mailbox:
+def mailbox(container: CommonContainer, build_settings: BuildSettings) -> Mailbox:  # noqa: F811  a fixture
     """Everything that is to be sent."""
-    return Mailbox(container)
+    return Mailbox(container, Vault(build_settings()))
 
 
 @pytest.fixture

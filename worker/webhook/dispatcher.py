@@ -13,7 +13,9 @@ from common.jobs.webhook_deliver import webhook_deliver
 from common.queue.announcer import Announcer
 from common.repository.job import JobRepository, NewJob, Owner
 from common.repository.webhook import WebhookRepository
+from common.vault import Vault
 from common.webhook.words import DELIVERING_USER_ID
+from worker.webhook.secrets import renew_seals
 
 _BATCH = 200
 _PURGE_EVERY = 600.0
@@ -34,6 +36,7 @@ class WebhookDispatcher:
         announcer: Announcer,
         interval: timedelta,
         retention: timedelta,
+        vault: Vault,
     ) -> None:
         self._sessions = sessions
         self._webhooks = webhooks
@@ -41,7 +44,9 @@ class WebhookDispatcher:
         self._announcer = announcer
         self._interval = interval.total_seconds()
         self._retention = retention
+        self._vault = vault
         self._purge_at = monotonic() + _PURGE_EVERY
+        self._renew_at = monotonic()
 
     async def run(self) -> None:
         """Look every interval until cancelled."""
@@ -50,6 +55,7 @@ class WebhookDispatcher:
                 while len(await self.dispatch()) == _BATCH:
                     pass
                 await self._purge()
+                await self._renew()
             except Exception as error:
                 logger.warning("Webhooks wait: {}", type(error).__name__)
             await asyncio.sleep(self._interval)
@@ -83,3 +89,9 @@ class WebhookDispatcher:
         self._purge_at = monotonic() + _PURGE_EVERY
         async with self._sessions.begin() as db:
             await self._webhooks.purge(db, self._retention, _BATCH * 10)
+
+    async def _renew(self) -> None:
+        if monotonic() < self._renew_at:
+            return
+        self._renew_at = monotonic() + _PURGE_EVERY
+        await renew_seals(self._sessions, self._webhooks, self._vault)

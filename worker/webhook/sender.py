@@ -12,9 +12,11 @@ from common.database.model import DeliveryStatus, WebhookDelivery, WebhookEndpoi
 from common.database.session import Sessions
 from common.errors import PermanentError, TransientError
 from common.repository.webhook import Call, WebhookRepository
+from common.vault import Vault
 from common.webhook.signature import sign
 from worker.metrics import WorkerMetrics
 from worker.webhook.caller import Answer, BlockedAddressError, WebhookCaller
+from worker.webhook.secrets import open_secret
 
 _GONE = 410
 _JITTER = 0.1
@@ -30,12 +32,14 @@ class WebhookSender:
         caller: WebhookCaller,
         schedule: Sequence[timedelta],
         metrics: WorkerMetrics,
+        vault: Vault,
     ) -> None:
         self._sessions = sessions
         self._webhooks = webhooks
         self._caller = caller
         self._schedule = schedule
         self._metrics = metrics
+        self._vault = vault
 
     async def deliver(self, delivery_id: UUID, attempt: int) -> int:
         """Part of `common.ports.WebhookSender`."""
@@ -60,9 +64,10 @@ class WebhookSender:
     async def _call(self, delivery: WebhookDelivery, endpoint: WebhookEndpoint) -> Answer:
         body = to_json({"type": delivery.type, "timestamp": delivery.occurred_at, "data": delivery.data})
         now, message_id = datetime.now(UTC), f"msg_{delivery.message_id}"
-        keys = [endpoint.secret]
+        sealed = [endpoint.secret]
         if endpoint.previous_secret and endpoint.previous_secret_until and endpoint.previous_secret_until > now:
-            keys.append(endpoint.previous_secret)
+            sealed.append(endpoint.previous_secret)
+        keys = [open_secret(self._vault, each, endpoint.id) for each in sealed]
         timestamp = int(now.timestamp())
         headers = {
             "Content-Type": "application/json",

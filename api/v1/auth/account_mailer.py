@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 from loguru import logger
+from pydantic import JsonValue
 
 from api.config import ApiSettings
 from api.v1.auth.client import Client
@@ -11,10 +12,12 @@ from api.v1.auth.notices import NOTICES, Notice
 from common.database.model import CodePurpose
 from common.errors import AppError
 from common.jobs.email_send import EmailSendPayload, email_send
+from common.mail.sealing import seal_variables
 from common.mail.templates import MailLocale, MailTemplate
 from common.queue.client import JobQueue, SubmitOptions
 from common.repository.job import Owner
 from common.repository.user import ACCOUNTS_ID
+from common.vault import Vault
 
 MAIL_OWNER = Owner(tenant_id=ACCOUNTS_ID, user_id=ACCOUNTS_ID)
 _TEMPLATES = {purpose: MailTemplate(purpose.value) for purpose in CodePurpose}
@@ -26,24 +29,26 @@ _PLAIN_NAME = re.compile(r"[^\W_](?:[\w '’-]|\.(?= |$)){0,59}")
 class AccountMailer:
     """Submits `email.send` jobs. Whether one could be submitted is told to nobody: it would tell who has an account."""
 
-    def __init__(self, settings: ApiSettings, queue: JobQueue) -> None:
+    def __init__(self, settings: ApiSettings, queue: JobQueue, vault: Vault) -> None:
         self._page = settings.account_url
         self._queue = queue
+        self._vault = vault
 
     async def send_code(
         self, purpose: CodePurpose, to: str, code: str, lifetime: timedelta, client: Client, *,
         name: str | None = None, locale: str | None = None,
     ) -> None:  # fmt: skip
         """Send a code, or a link with it when ACCOUNT_URL is set. After `lifetime` the mail is not sent any more."""
-        proof = {"code": code}
+        proof: dict[str, JsonValue] = {"code": code}
         if self._page:
             proof = {"link": f"{self._page}/{purpose.value.replace('_', '-')}#code={code}"}
+        template = _TEMPLATES[purpose]
         payload = EmailSendPayload(
             to=to,
-            template=_TEMPLATES[purpose],
+            template=template,
+            sealed=seal_variables(self._vault, proof, template, to),
             variables={
                 "name": name if name and _PLAIN_NAME.fullmatch(name) else to.partition("@")[0],
-                **proof,
                 "expires_minutes": max(1, int(lifetime.total_seconds() / 60)),
             },
             locale=_language(locale, client),

@@ -25,6 +25,7 @@ from common.repository.attempt_count import AttemptCountRepository
 from common.repository.email_code import EmailCodeRepository
 from common.repository.session import SessionRepository
 from common.repository.user import UserRepository
+from common.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,12 @@ def create_accounts(
     queue: JobQueue,
     revocations: Revocations,
     audit: AuditLog,
+    vault: Vault,
 ) -> AccountServices:
     """The services, on the clients that the process shares."""
     accounts, logins, codes = AccountRepository(), SessionRepository(), EmailCodeRepository()
     gate = AttemptGate(settings, sessions, AttemptCountRepository(), logins, keys.current.secret)
-    mailer = AccountMailer(settings, queue)
+    mailer = AccountMailer(settings, queue, vault)
     waiting = settings.max_waiting_logins
     # Together fewer than DATABASE_POOL_SIZE: a flood of one kind of request leaves connections for the others.
     for_logins, for_mails, for_refreshes = (Turnstile(at_once=most, most_waiting=waiting) for most in (3, 2, 2))

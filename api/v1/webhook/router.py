@@ -54,9 +54,9 @@ async def create_webhook(
     body: WebhookCreate, caller: CallerDep, service: WebhookServiceDep, response: Response
 ) -> WebhookSecret:
     """A new endpoint. Keep the `secret`: it verifies what you get, and is not shown again."""
-    endpoint = await service.create(caller.owner, body)
-    response.headers["Location"] = f"/api/v1/webhooks/{endpoint.id}"
-    return WebhookSecret.model_validate(endpoint, from_attributes=True)
+    made = await service.create(caller.owner, body)
+    response.headers["Location"] = f"/api/v1/webhooks/{made.endpoint.id}"
+    return WebhookSecret.of(made.endpoint, made.secret)
 
 
 @router.get("")
@@ -91,7 +91,8 @@ async def rotate_webhook_secret(
 ) -> WebhookSecret:
     """A new secret. Until the overlap is over, every message is signed with both."""
     overlap = timedelta(seconds=(body or RotateRequest()).overlap)
-    return WebhookSecret.model_validate(await service.rotate(webhook_id, caller.owner, overlap), from_attributes=True)
+    made = await service.rotate(webhook_id, caller.owner, overlap)
+    return WebhookSecret.of(made.endpoint, made.secret)
 
 
 @router.post("/{webhook_id}/ping", status_code=status.HTTP_202_ACCEPTED)

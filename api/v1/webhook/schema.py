@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, Strict
 
-from common.database.model import DeliveryStatus, WebhookDelivery, WebhookTry
+from common.database.model import DeliveryStatus, WebhookDelivery, WebhookEndpoint, WebhookTry
 
 EndEvent = Literal["job.succeeded", "job.failed", "job.cancelled", "job.expired"]
 _Url = Annotated[str, Field(min_length=1, max_length=2000, examples=["https://example.com/letuin"])]
@@ -65,6 +65,11 @@ class WebhookSecret(WebhookRead):
     """An endpoint with the secret that signs what it gets."""
 
     secret: str = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+
+    @classmethod
+    def of(cls, endpoint: WebhookEndpoint, secret: str) -> Self:
+        """The endpoint with its secret as it was made; what the row holds is sealed."""
+        return cls(**WebhookRead.model_validate(endpoint).model_dump(), secret=secret)
 
 
 class WebhookList(BaseModel):

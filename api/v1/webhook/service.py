@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,9 +18,18 @@ from common.errors import ConflictError, NotFoundError
 from common.ids import new_id
 from common.repository.job import Owner
 from common.repository.webhook import DeliveryFilter, WebhookRepository
+from common.vault import Vault
 from common.webhook.address import check_url
-from common.webhook.signature import new_secret
+from common.webhook.signature import new_secret, purpose_of
 from common.webhook.words import PING
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An endpoint and its new secret, which is readable here and never again."""
+
+    endpoint: WebhookEndpoint
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +44,34 @@ class WebhookService:
     """Every method acts for `owner` and raises `NotFoundError` for the endpoints of others."""
 
     def __init__(
-        self, settings: ApiSettings, sessions: Sessions, webhooks: WebhookRepository, cursors: CursorSigner
+        self,
+        settings: ApiSettings,
+        sessions: Sessions,
+        webhooks: WebhookRepository,
+        cursors: CursorSigner,
+        vault: Vault,
     ) -> None:
         self._private = settings.webhook_private_networks
         self._most = settings.max_webhooks
         self._sessions = sessions
         self._webhooks = webhooks
         self._cursors = cursors
+        self._vault = vault
 
-    async def create(self, owner: Owner, wanted: WebhookCreate) -> WebhookEndpoint:
+    async def create(self, owner: Owner, wanted: WebhookCreate) -> Made:
         """A new endpoint with a secret. Raises `InvalidError` for its URL, `ConflictError` over MAX_WEBHOOKS."""
+        endpoint_id, secret = new_id(), new_secret()
         values = {
-            "id": new_id(),
+            "id": endpoint_id,
             "url": check_url(wanted.url, self._private),
             "events": list(dict.fromkeys(wanted.events)),
             "description": wanted.description,
-            "secret": new_secret(),
+            "secret": self._vault.seal(secret, purpose_of(endpoint_id)),
         }
         async with self._sessions.begin() as db:
             if await self._webhooks.count(db, owner) >= self._most:
                 raise ConflictError(f"MAX_WEBHOOKS allows {self._most} endpoints")
-            return await self._webhooks.create(db, owner, values)
+            return Made(await self._webhooks.create(db, owner, values), secret)
 
     async def list(self, owner: Owner) -> Sequence[WebhookEndpoint]:
         """All endpoints, oldest first."""
@@ -85,16 +101,17 @@ class WebhookService:
             if not await self._webhooks.delete(db, endpoint_id, owner):
                 raise _missing(endpoint_id)
 
-    async def rotate(self, endpoint_id: UUID, owner: Owner, overlap: timedelta) -> WebhookEndpoint:
+    async def rotate(self, endpoint_id: UUID, owner: Owner, overlap: timedelta) -> Made:
         """A new secret; the one until now signs too for `overlap`."""
+        secret = new_secret()
         async with self._sessions.begin() as db:
             before = _found(await self._webhooks.find(db, endpoint_id, owner), endpoint_id)
             values = {
-                "secret": new_secret(),
+                "secret": self._vault.seal(secret, purpose_of(endpoint_id)),
                 "previous_secret": before.secret if overlap else None,
                 "previous_secret_until": datetime.now(UTC) + overlap if overlap else None,
             }
-            return _found(await self._webhooks.change(db, endpoint_id, owner, values), endpoint_id)
+            return Made(_found(await self._webhooks.change(db, endpoint_id, owner, values), endpoint_id), secret)
 
     async def ping(self, endpoint_id: UUID, owner: Owner) -> WebhookDelivery:
         """A delivery that says nothing. Raises `ConflictError` when the endpoint is disabled."""

@@ -15,6 +15,10 @@ from subprocess import CompletedProcess
 import asyncpg
 import pytest
 
+from common.config import CommonSettings, Environment
+from common.mail.sealing import open_variables
+from common.mail.templates import MailTemplate
+from common.vault import Vault
 from tests.fixtures.letuin import letuin
 from tests.fixtures.stores import Stores
 
@@ -40,11 +44,13 @@ async def api(stores: Stores, tmp_path: Path) -> AsyncIterator[str]:
         await process.communicate()
 
 
-async def code_of(stores: Stores) -> str:
+async def code_of(stores: Stores, data_dir: Path) -> str:
     connection = await asyncpg.connect(stores.database_url)
     payload = await connection.fetchval("SELECT payload FROM jobs WHERE kind = 'email.send' ORDER BY id DESC LIMIT 1")
     await connection.close()
-    return str(json.loads(payload)["variables"]["code"])
+    mail = json.loads(payload)
+    vault = Vault(CommonSettings(environment=Environment.TEST, data_dir=data_dir))
+    return str(open_variables(vault, mail["sealed"], MailTemplate(mail["template"]), mail["to"])["code"])
 
 
 def kept_tokens(folder: Path) -> Path:
@@ -63,7 +69,7 @@ async def test_an_account_from_the_command_line(api: str, stores: Stores, tmp_pa
     refused = await run("register", "eve@example.com", "--password-stdin", stdin="password1")
     assert (refused.returncode, "first that are tried" in refused.stderr) == (2, True)
     assert "not valid" in (await run("verify", "no-code")).stderr
-    assert (await run("verify", await code_of(stores))).returncode == 0
+    assert (await run("verify", await code_of(stores, tmp_path / "data"))).returncode == 0
     assert (await run("login", "ada@example.com", "--password-stdin", stdin=_PASSWORD)).returncode == 0
     kept = kept_tokens(tmp_path)
     assert kept.stat().st_mode & 0o777 == 0o600
