@@ -53,7 +53,7 @@ _PERSONAL = frozenset({"auth"})
 _QUESTIONS = re.compile(r"collections/[^/]+/search")
 # Who makes tokens of a job needs more than looking at it.
 _JOB_ACTIONS = (
-    ("GET", re.compile(rf"jobs/({_ID})(?:/attempts|/events)?"), JobAction.READ),
+    ("GET", re.compile(rf"jobs/({_ID})(?:/attempts|/events|/waiting)?"), JobAction.READ),
     ("POST", re.compile(rf"jobs/({_ID})/cancel"), JobAction.CANCEL),
 )
 

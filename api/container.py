@@ -13,6 +13,7 @@ from api.health import HealthService
 from api.job_history import JobHistory
 from api.job_tokens import JobTokens
 from api.key_ring import KeyRing, load_jwt_secret
+from api.lane_watch import LaneWatch
 from api.offboarding import Offboarding
 from api.password_hasher import PasswordHasher
 from api.rate_limit import create_limiter
@@ -27,6 +28,7 @@ from api.v1.audit.service import AuditService
 from api.v1.auth.assembly import create_accounts
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
+from api.v1.job.waiting_service import WaitingService
 from api.v1.job_token.service import JobTokenService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
@@ -45,6 +47,7 @@ from common.repository.member import MemberRepository
 from common.repository.queue import QueueRepository
 from common.repository.tenant import TenantRepository
 from common.repository.user import UserRepository
+from common.repository.waiting import WaitingRepository
 from common.repository.worker import WorkerRepository
 from common.request_log import open_request_logs
 
@@ -191,13 +194,16 @@ class ApiContainer(CommonContainer):
         cursors,
         CommonContainer.vault,
     )
+    fleet = providers.Singleton(FleetRepository)
+    waits = providers.Singleton(WaitingRepository)
     log_service = providers.Singleton(LogService, request_logs)
     ops_service = providers.Singleton(
         OpsService,
         CommonContainer.sessions,
-        providers.Singleton(FleetRepository),
+        fleet,
         providers.Singleton(QueueRepository),
         providers.Singleton(WorkerRepository),
+        waits,
         CommonContainer.catalog,
     )
     batch_service = providers.Singleton(
@@ -218,4 +224,8 @@ class ApiContainer(CommonContainer):
         CommonContainer.catalog,
         waiter,
         cursors,
+        providers.Singleton(LaneWatch, CommonContainer.direct, fleet),
+    )
+    waiting_service = providers.Singleton(
+        WaitingService, CommonContainer.sessions, CommonContainer.jobs, fleet, waits, CommonContainer.catalog
     )

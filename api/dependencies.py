@@ -13,6 +13,7 @@ from api.v1.api_key.service import ApiKeyService
 from api.v1.audit.service import AuditService
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
+from api.v1.job.waiting_service import WaitingService
 from api.v1.job_token.service import JobTokenService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
@@ -37,6 +38,7 @@ AuthenticatorDep = Annotated[Authenticator, from_state("authenticator")]
 UserServiceDep = Annotated[UserService, from_state("users")]
 BatchServiceDep = Annotated[BatchService, from_state("batches")]
 JobServiceDep = Annotated[JobService, from_state("jobs")]
+WaitingServiceDep = Annotated[WaitingService, from_state("waiting")]
 LogServiceDep = Annotated[LogService, from_state("logs")]
 MailServiceDep = Annotated[MailService, from_state("mails")]
 ScheduleServiceDep = Annotated[ScheduleService, from_state("schedules")]

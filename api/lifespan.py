@@ -20,6 +20,7 @@ from api.v1.audit.service import AuditService
 from api.v1.auth.assembly import AccountServices
 from api.v1.batch.service import BatchService
 from api.v1.job.service import JobService
+from api.v1.job.waiting_service import WaitingService
 from api.v1.job_token.service import JobTokenService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
@@ -48,6 +49,7 @@ class ApiState(TypedDict):
     accounts: AccountServices
     users: UserService
     jobs: JobService
+    waiting: WaitingService
     batches: BatchService
     logs: LogService
     event_streams: EventStreams
@@ -93,6 +95,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 accounts=container.accounts(),
                 users=container.user_service(),
                 jobs=container.job_service(),
+                waiting=container.waiting_service(),
                 batches=container.batch_service(),
                 logs=container.log_service(),
                 event_streams=container.event_streams(),

@@ -1,7 +1,6 @@
 """The worker: arq's `Worker` with its queue and key layout, where PostgreSQL decides what runs and what counts."""
 
 import asyncio
-from dataclasses import dataclass
 from math import inf
 from time import monotonic
 from typing import Any
@@ -23,28 +22,18 @@ from common.repository.attempt import AttemptRepository, ClaimedJob, Verdict
 from common.repository.worker import Heartbeat
 from worker.claimer import Claimer
 from worker.config import WorkerSettings
+from worker.draining import Draining
 from worker.event_writer import EventWriter
 from worker.finisher import Finisher
 from worker.lease import LeaseKeeper
 from worker.runner import SHORTEST_SWEPT_TIMEOUT, Runner, StopReason, stopped
+from worker.running import Running
 
 _PROGRESS_INTERVAL = 1.0
 _LOOK_INTERVAL = 10.0
 _WATCH_INTERVAL = 0.1
 _ENOUGH_FREE = 0.25
 _GATHER = 0.002
-
-
-@dataclass(slots=True)
-class Running:
-    """A job that this process runs now. Only the handler may be cancelled, never the writing of its end."""
-
-    job: ClaimedJob
-    worker_id: UUID
-    task: asyncio.Task[None]
-    stop_reason: StopReason | None = None
-    is_in_handler: bool = False
-    deadline: float = inf
 
 
 class Engine(Worker):
@@ -95,6 +84,7 @@ class Engine(Worker):
         self._stopping = asyncio.Event()
         self._next_look = 0.0
         self._is_draining = False
+        self._draining = Draining(self._hand_back, self._grace)
         self.lease: LeaseKeeper | None = None
 
     @property
@@ -131,13 +121,16 @@ class Engine(Worker):
         if (self._is_draining, self.max_jobs) != (beat.is_draining, beat.concurrency):
             self._is_draining, self.max_jobs = beat.is_draining, beat.concurrency
             self.wake()
+        self._draining.obey(beat.hands_back)
         for job_id in beat.cancelling:
             self.cancel(job_id)
 
     def on_lost(self) -> None:
         """Nothing that runs here counts any more."""
-        for job_id in list(self._running):
-            self._stop_job(job_id, StopReason.OUTDATED)
+        self._stop_all(StopReason.OUTDATED)
+
+    def _hand_back(self) -> None:
+        self._stop_all(StopReason.DRAIN)
 
     def request_stop(self) -> None:
         """Drain at the first call; at the second hand everything back now."""
@@ -156,8 +149,7 @@ class Engine(Worker):
                 self._stop_job(job_id, StopReason.TIMEOUT)
             if self._running and not self._lease.is_valid:
                 logger.warning("The lease is not sure any more; its jobs are handed back")
-                for job_id in list(self._running):
-                    self._stop_job(job_id, StopReason.DRAIN)
+                self._hand_back()
 
     async def report(self) -> None:
         """Keep the newest progress on the rows, one statement a second for all jobs; runs until cancelled."""
@@ -269,6 +261,10 @@ class Engine(Worker):
             if job_id not in current:
                 self._stop_job(job_id, StopReason.OUTDATED)
 
+    def _stop_all(self, reason: StopReason) -> None:
+        for job_id in list(self._running):
+            self._stop_job(job_id, reason)
+
     def _stop_job(self, job_id: UUID, reason: StopReason) -> None:
         entry = self._running.get(job_id)
         if entry is not None and entry.stop_reason is None:
@@ -288,8 +284,7 @@ class Engine(Worker):
         deadline = monotonic() + self._grace
         while self._running and monotonic() < min(deadline, monotonic() + self._grace):
             await asyncio.wait([entry.task for entry in self._running.values()], timeout=0.2)
-        for job_id in list(self._running):
-            self._stop_job(job_id, StopReason.DRAIN)
+        self._hand_back()
         if tasks := [entry.task for entry in self._running.values()]:
             await asyncio.wait(tasks, timeout=5)
 

@@ -13,6 +13,7 @@ from api.v1.event.router import router as event_router
 from api.v1.job.bulk_router import router as job_bulk_router
 from api.v1.job.router import create_router as create_job_router
 from api.v1.job.submit import create_router as create_submit_router
+from api.v1.job.waiting_router import router as job_waiting_router
 from api.v1.job_token.router import router as job_token_router
 from api.v1.log.router import router as log_router
 from api.v1.mail.router import router as mail_router
@@ -30,6 +31,7 @@ def create_routes(catalog: Catalog) -> list[BaseRoute]:
         *create_submit_router(catalog).routes,
         *job_bulk_router.routes,
         *create_job_router().routes,
+        *job_waiting_router.routes,
         *job_token_router.routes,
         *create_batch_router(catalog).routes,
         *event_router.routes,

@@ -20,8 +20,13 @@ def column_table(*names: str) -> Table:
 
 def age(text: str) -> str:
     """How long ago the ISO time was, in the largest unit that fits."""
-    seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds()))
-    return next(f"{seconds // size} {unit}" for unit, size in _UNITS if seconds >= size or size == 1)
+    return span((datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds())
+
+
+def span(seconds: float) -> str:
+    """A length of time in the largest unit that fits."""
+    whole = max(0, int(seconds))
+    return next(f"{whole // size} {unit}" for unit, size in _UNITS if whole >= size or size == 1)
 
 
 def cell(value: object) -> str:

@@ -10,12 +10,15 @@ from common.cli.api_client import ApiClient, Job
 from common.cli.asking import ask
 from common.cli.exits import CommandError
 from common.cli.job_tables import job_details, job_table, kind_table
+from common.cli.job_why import explain
 from common.cli.options import JsonOption, UrlOption
 from common.cli.output import answer_console, error_console, print_json
 from common.cli.watching import Stay, stay_with
 from common.queue.status import JobStatus
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Look at jobs, watch, cancel or retry them.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Look at jobs, ask why one waits, watch, cancel or retry them."
+)
 StatusFilter = Annotated[list[JobStatus] | None, typer.Option("--status", help="In this state; repeatable.")]
 KindFilter = Annotated[str | None, typer.Option("--kind", help="Of this kind.")]
 QueueFilter = Annotated[str | None, typer.Option("--queue", help="In this queue.")]
@@ -51,6 +54,16 @@ def show(job_id: JobId, as_json: JsonOption = False, url: UrlOption = None) -> N
         print_json(job)
     else:
         answer_console().print(job_details(job))
+
+
+@app.command()
+def why(job_id: JobId, as_json: JsonOption = False, url: UrlOption = None) -> None:
+    """Say why a job has not started: what holds it back, its place in its queue, and how long that will take."""
+    told = ask(url, lambda client: client.get("/jobs", job_id, "waiting"))
+    if as_json:
+        print_json(told)
+    else:
+        answer_console().print(*explain(told), sep="\n")
 
 
 @app.command()

@@ -14,10 +14,10 @@ from common.errors import AppError
 COMMANDS = {
     "up": LazyCommand("common.cli.up", "Run everything on this machine: servers, api and workers."),
     "submit": LazyCommand("common.cli.submit", "Submit a job, and follow it if you like."),
-    "jobs": LazyCommand("common.cli.jobs", "Look at jobs, watch, cancel or retry them."),
+    "jobs": LazyCommand("common.cli.jobs", "Look at jobs, ask why one waits, watch, cancel or retry them."),
     "batches": LazyCommand("common.cli.batches", "Submit many jobs from a file, look at batches, cancel them."),
     "queues": LazyCommand("common.cli.queues", "See queues, pause and resume them (for operators)."),
-    "workers": LazyCommand("common.cli.workers", "See worker processes, pause and resize them (for operators)."),
+    "workers": LazyCommand("common.cli.workers", "See worker processes, pause, drain and resize them (for operators)."),
     "api": LazyCommand("common.cli.api", "Run the api process."),
     "worker": LazyCommand("common.cli.worker", "Run worker processes, and start them again when they die."),
     "migrate": LazyCommand("common.cli.migrate", "Bring the database to the newest (or a given) revision."),

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from common.cli.asking import ask
-from common.cli.cells import age, cell, column_table
+from common.cli.cells import age, cell, column_table, span
 from common.cli.options import JsonOption, UrlOption
 from common.cli.output import answer_console, error_console, print_json
 
@@ -17,12 +17,13 @@ Name = Annotated[str, typer.Argument(help="The queue's name; `letuin queues list
 
 @app.command("list")
 def list_queues(as_json: JsonOption = False, url: UrlOption = None) -> None:
-    """Show every queue: what waits, what runs, since when the oldest waits, and how many workers serve it."""
+    """Show every queue: what waits (`due`: may start now), what runs, since when the oldest is due, how long a new job
+    will probably wait, jobs ended a minute, and how many workers serve it."""
     page = ask(url, lambda client: client.get("/ops/queues"))
     if as_json:
         print_json(page)
     else:
-        answer_console().print(_table(page["items"]))
+        answer_console().print(queue_table(page["items"]))
 
 
 @app.command()
@@ -45,13 +46,17 @@ def _decide(url: str | None, name: str, verb: str, as_json: bool) -> None:
         error_console().print(f"Queue {cell(queue['name'])} is {'paused' if queue['is_paused'] else 'open'}.")
 
 
-def _table(queues: Iterable[Mapping[str, Any]]) -> Table:
-    table = column_table("queue", "state", "queued", "running", "oldest", "workers", "slots")
+def queue_table(queues: Iterable[Mapping[str, Any]]) -> Table:
+    """One line a queue."""
+    table = column_table("queue", "state", "queued", "due", "running", "oldest", "wait", "per min", "workers", "slots")
     for queue in queues:
         state = "[yellow]paused[/]" if queue["is_paused"] else "open"
         if not queue["is_paused"] and queue["queued"] and not queue["workers"]:
             state = "[red]no worker[/]"
         oldest = age(queue["oldest_at"]) if queue["oldest_at"] else "-"
-        counts = (str(queue[name]) for name in ("workers", "slots"))
-        table.add_row(cell(queue["name"]), state, str(queue["queued"]), str(queue["running"]), oldest, *counts)
+        counts = (str(queue[name]) for name in ("queued", "due", "running"))
+        wait = "-" if queue["wait_estimate"] is None else span(queue["wait_estimate"])
+        pace = "-" if queue["ended_per_minute"] is None else f"{queue['ended_per_minute']:.1f}"
+        service = (str(queue[name]) for name in ("workers", "slots"))
+        table.add_row(cell(queue["name"]), state, *counts, oldest, wait, pace, *service)
     return table

@@ -1,11 +1,13 @@
 """`letuin workers`: which worker processes live, and what they may take."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from common.cli.api_client import ApiClient
 from common.cli.asking import ask
 from common.cli.cells import age, cell, column_table
 from common.cli.options import JsonOption, UrlOption
@@ -14,9 +16,12 @@ from common.cli.output import answer_console, error_console, print_json
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="See worker processes, pause and resize them (for operators). They obey within a heartbeat (5 s).",
+    help="See worker processes, pause, drain and resize them (for operators). They obey within a heartbeat (5 s).",
 )
 WorkerId = Annotated[str, typer.Argument(metavar="ID", help="The worker's id; `letuin workers list` shows them.")]
+
+
+_LOOK_EVERY = 0.5
 
 
 @app.command("list")
@@ -26,7 +31,7 @@ def list_workers(as_json: JsonOption = False, url: UrlOption = None) -> None:
     if as_json:
         print_json(page)
     elif page["items"]:
-        answer_console().print(_table(page["items"]))
+        answer_console().print(worker_table(page["items"]))
     else:
         error_console().print("No worker runs. Start one with `letuin worker`, or everything with `letuin up`.")
 
@@ -38,8 +43,26 @@ def pause(worker_id: WorkerId, as_json: JsonOption = False, url: UrlOption = Non
 
 
 @app.command()
+def drain(
+    worker_id: WorkerId,
+    wait: Annotated[bool, typer.Option(help="Stay until it runs nothing.")] = True,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+) -> None:
+    """Let a worker take no more jobs, and hand back those that run longer than WORKER_DRAIN_GRACE.
+
+    They start again elsewhere without using up an attempt. The process stays; undo with `resume`.
+    """
+    worker = ask(url, lambda client: _drain(client, worker_id, wait=wait))
+    if as_json:
+        print_json(worker)
+    else:
+        error_console().print(f"Worker {worker['id']} takes no jobs; it now runs {worker['running']}.")
+
+
+@app.command()
 def resume(worker_id: WorkerId, as_json: JsonOption = False, url: UrlOption = None) -> None:
-    """Let a paused worker take jobs again."""
+    """Let a paused or drained worker take jobs again."""
     _change(url, worker_id, {"is_paused": False}, as_json)
 
 
@@ -54,6 +77,16 @@ def set_concurrency(
     _change(url, worker_id, {"concurrency": concurrency}, as_json)
 
 
+async def _drain(client: ApiClient, worker_id: str, *, wait: bool) -> dict[str, Any]:
+    """The worker when it runs nothing any more, or as it is now; one that has ended runs nothing."""
+    worker = await client.patch("/ops/workers", worker_id, body={"is_draining": True})
+    while wait and worker["running"]:
+        await asyncio.sleep(_LOOK_EVERY)
+        workers = (await client.get("/ops/workers"))["items"]
+        worker = next((each for each in workers if each["id"] == worker_id), {**worker, "running": 0})
+    return worker
+
+
 def _change(url: str | None, worker_id: str, change: Mapping[str, Any], as_json: bool) -> None:
     worker = ask(url, lambda client: client.patch("/ops/workers", worker_id, body=change))
     if as_json:
@@ -63,10 +96,12 @@ def _change(url: str | None, worker_id: str, change: Mapping[str, Any], as_json:
     error_console().print(f"Worker {worker['id']} {state}; it now runs {worker['running']}.")
 
 
-def _table(workers: Iterable[Mapping[str, Any]]) -> Table:
+def worker_table(workers: Iterable[Mapping[str, Any]]) -> Table:
+    """One line a worker."""
     table = column_table("id", "state", "running", "slots", "queues", "host", "pid", "up for", "seen")
     for worker in workers:
-        state = "[red]late[/]" if worker["is_late"] else "[yellow]paused[/]" if worker["is_paused"] else "open"
+        held_up = "draining" if worker["is_draining"] else "paused" if worker["is_paused"] else None
+        state = "[red]late[/]" if worker["is_late"] else f"[yellow]{held_up}[/]" if held_up else "open"
         numbers = (str(worker["running"]), str(worker["concurrency"]))
         place = (cell(worker["host"]), str(worker["pid"]))
         queues = cell(",".join(worker["queues"]))

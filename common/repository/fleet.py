@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from common.repository.sql import Executor, execute, statement
+from common.queue.waiting import Lanes
+from common.repository.sql import AnyExecutor, Executor, execute, fetch, statement
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """One living worker process. `running` counts the jobs it holds; it takes none while `is_paused`."""
+    """One living worker process. `running` counts the jobs it holds.
+
+    It takes none while `is_paused`; while `is_draining` it also hands back what it runs, after its grace.
+    """
 
     id: UUID
     host: str
@@ -19,6 +23,7 @@ class WorkerState:
     concurrency: int
     running: int
     is_paused: bool
+    is_draining: bool
     is_late: bool
     started_at: datetime
     seen_at: datetime
@@ -35,7 +40,7 @@ class QueueService:
 _WORKERS = statement(
     """
     SELECT id, host, pid, queues, concurrency, coalesce(held.running, 0) AS running, is_draining AS is_paused,
-           lease_expires_at <= clock_timestamp() AS is_late, started_at, seen_at
+           hands_back AS is_draining, lease_expires_at <= clock_timestamp() AS is_late, started_at, seen_at
     FROM workers
     LEFT JOIN (SELECT lease_owner, count(*) AS running FROM jobs WHERE status = 'running' GROUP BY 1) AS held
          ON held.lease_owner = workers.id
@@ -47,6 +52,14 @@ _SERVICE = statement(
     SELECT name, count(*) AS workers, coalesce(sum(concurrency), 0) AS slots
     FROM workers CROSS JOIN LATERAL unnest(queues) AS name
     WHERE stopped_at IS NULL AND NOT is_draining AND lease_expires_at > clock_timestamp() GROUP BY name
+    """
+)
+
+_LANES = statement(
+    """
+    SELECT ARRAY(SELECT name FROM queues WHERE is_paused),
+           ARRAY(SELECT DISTINCT unnest(queues) FROM workers
+                 WHERE stopped_at IS NULL AND NOT is_draining AND lease_expires_at > statement_timestamp())
     """
 )
 
@@ -62,3 +75,8 @@ class FleetRepository:
         """By queue: the workers that claim from it now."""
         rows = (await execute(db, _SERVICE, {})).mappings()
         return {row["name"]: QueueService(row["workers"], row["slots"]) for row in rows}
+
+    async def find_lanes(self, db: AnyExecutor) -> Lanes:
+        """Which queues are paused, and which have a worker that claims; cheap."""
+        [(paused, served)] = await fetch(db, _LANES, {})
+        return Lanes(frozenset(paused), frozenset(served))

@@ -9,11 +9,12 @@ from common.repository.sql import Executor, execute, statement
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """One queue as operators see it; `oldest_at` is since when its oldest startable job waits."""
+    """One queue as operators see it: of its `queued` jobs `due` may start now, the oldest of them since `oldest_at`."""
 
     name: str
     is_paused: bool
     queued: int
+    due: int
     running: int
     oldest_at: datetime | None
 
@@ -28,9 +29,10 @@ _STATES = statement(
     """
     SELECT coalesce(jobs.queue, queues.name) AS name, coalesce(is_paused, false) AS is_paused,
            count(*) FILTER (WHERE status = 'queued') AS queued, count(*) FILTER (WHERE status = 'running') AS running,
-           min(run_at) FILTER (WHERE status = 'queued' AND run_at <= now()) AS oldest_at
-    FROM queues FULL JOIN (SELECT queue, status, run_at FROM jobs WHERE status IN ('queued', 'running')) AS jobs
-         ON jobs.queue = queues.name
+           count(*) FILTER (WHERE is_due) AS due, min(run_at) FILTER (WHERE is_due) AS oldest_at
+    FROM queues FULL JOIN (
+        SELECT queue, status, run_at, status = 'queued' AND pending_after = 0 AND run_at <= now() AS is_due
+        FROM jobs WHERE status IN ('queued', 'running')) AS jobs ON jobs.queue = queues.name
     GROUP BY 1, 2 ORDER BY 1
     """
 )

@@ -28,7 +28,7 @@ class Incarnation:
 class Heartbeat:
     """What a worker learns from renewing its lease; `is_alive` is False when others were told it is dead.
 
-    `database_up` is how long PostgreSQL has been running.
+    `database_up` is how long PostgreSQL has been running; with `hands_back` it shall also give back what it runs.
     """
 
     is_alive: bool
@@ -36,6 +36,7 @@ class Heartbeat:
     concurrency: int
     cancelling: frozenset[UUID]
     database_up: timedelta = timedelta(0)
+    hands_back: bool = False
 
 
 _REGISTER = statement(
@@ -54,9 +55,9 @@ _HEARTBEAT = statement(
     WITH renewed AS (
         UPDATE workers SET seen_at = clock_timestamp(), lease_expires_at = clock_timestamp() + :lease
         WHERE id = :id AND stopped_at IS NULL
-        RETURNING is_draining, concurrency
+        RETURNING is_draining, hands_back, concurrency
     )
-    SELECT is_draining, concurrency, clock_timestamp() - pg_postmaster_start_time() AS database_up,
+    SELECT is_draining, hands_back, concurrency, clock_timestamp() - pg_postmaster_start_time() AS database_up,
            ARRAY(SELECT id FROM jobs WHERE lease_owner = :id AND status = 'running'
                                        AND cancel_requested_at IS NOT NULL) AS cancelling
     FROM renewed
@@ -67,12 +68,14 @@ _HEARTBEAT = statement(
 _STEER = statement(
     """
     UPDATE workers SET is_draining = coalesce(:is_draining, is_draining),
+                       hands_back = coalesce(:hands_back, hands_back),
                        concurrency = coalesce(:concurrency, concurrency)
     WHERE id = :id AND stopped_at IS NULL
     RETURNING id
     """,
     id=Uuid(),
     is_draining=Boolean(),
+    hands_back=Boolean(),
     concurrency=Integer(),
 )
 _STOP = statement(
@@ -117,7 +120,8 @@ class WorkerRepository:
         row = (await execute(db, _HEARTBEAT, {"id": worker_id, "lease": lease})).one_or_none()
         if row is None:
             return Heartbeat(is_alive=False, is_draining=True, concurrency=0, cancelling=frozenset())
-        return Heartbeat(True, row.is_draining, row.concurrency, frozenset(row.cancelling), row.database_up)
+        cancelling = frozenset(row.cancelling)
+        return Heartbeat(True, row.is_draining, row.concurrency, cancelling, row.database_up, row.hands_back)
 
     async def release(self, db: Executor, worker_id: UUID) -> bool:
         """End an incarnation whose process is known to be gone, and later ones of the same process.
@@ -127,10 +131,19 @@ class WorkerRepository:
         return (await execute(db, _STOP, {"id": worker_id})).first() is not None
 
     async def steer(
-        self, db: Executor, worker_id: UUID, *, is_draining: bool | None = None, concurrency: int | None = None
+        self,
+        db: Executor,
+        worker_id: UUID,
+        *,
+        is_draining: bool | None = None,
+        hands_back: bool | None = None,
+        concurrency: int | None = None,
     ) -> bool:
-        """Pause or resume a worker's claims, or change how many jobs it runs; it obeys at its next heartbeat."""
-        values = {"id": worker_id, "is_draining": is_draining, "concurrency": concurrency}
+        """Pause or resume a worker's claims, let it hand back what it runs, or change how many jobs it runs.
+
+        It obeys at its next heartbeat.
+        """
+        values = {"id": worker_id, "is_draining": is_draining, "hands_back": hands_back, "concurrency": concurrency}
         return (await execute(db, _STEER, values)).first() is not None
 
     async def list_active(self, db: Executor) -> list[Worker]:

@@ -100,7 +100,7 @@ async def test_unique_and_after_over_http(client: httpx2.AsyncClient) -> None:
     second = await submit(client, unique=unique)
     assert (second["id"], second["deduplicated"]) == (first["id"], True)
     child = await submit(client, after=[first["id"]], on_failure="cancel", custom_id="mine")
-    assert child["waiting"] == {"reason": "dependency", "until": None}
+    assert child["waiting"] == {"reason": "dependency", "until": None, "message": None}
     assert child["custom_id"] == "mine"
 
 

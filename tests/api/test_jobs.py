@@ -275,4 +275,4 @@ async def test_time_until_a_retry_is_shown(client: httpx2.AsyncClient, container
 
     shown = (await client.get(f"{JOBS}/{job['id']}")).json()
 
-    assert shown["waiting"] == {"reason": "retry", "until": shown["run_at"]}
+    assert shown["waiting"] == {"reason": "retry", "until": shown["run_at"], "message": None}

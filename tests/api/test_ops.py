@@ -1,5 +1,6 @@
 """Queues and workers over HTTP, as operators see and steer them."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -33,7 +34,14 @@ async def test_a_queue_says_what_waits_and_who_serves_it(client: httpx2.AsyncCli
     await client.post("/api/v1/jobs", json=ECHO)
     queue = await find(client, "default")
     assert queue.pop("oldest_at") is not None
-    assert queue == {"name": "default", "is_paused": False, "queued": 1, "running": 0, "workers": 1, "slots": 20}
+    counts = {"queued": 1, "due": 1, "running": 0, "workers": 1, "slots": 20}
+    pace = {"ended_per_minute": None, "failed_per_minute": None, "wait_estimate": None}
+    assert queue == {"name": "default", "is_paused": False, **counts, **pace}
+    await client.post("/api/v1/jobs", json={**ECHO, "delay": 60})
+    later = await find(client, "default")
+    assert (later["queued"], later["due"]) == (2, 1), "a job whose time has not come is not due"
+    assert (await find(client, "extra"))["wait_estimate"] == 0, "its slots are free"
+    assert (await find(client, "llm"))["wait_estimate"] is None, "nobody would take it"
     assert (await find(client, "extra"))["queued"] == 0
     assert (await find(client, "llm"))["workers"] == 0, "kinds' queues are listed also when nobody serves them"
 
@@ -58,6 +66,10 @@ async def test_a_worker_is_steered(client: httpx2.AsyncClient, container: Common
     assert (await find(client, "default"))["slots"] == 0, "a paused worker serves nobody"
     answer = await client.patch(f"{OPS}/workers/{worker}", json={"is_paused": False})
     assert (answer.json()["is_paused"], answer.json()["concurrency"]) == (False, 3)
+    answer = await client.patch(f"{OPS}/workers/{worker}", json={"is_draining": True})
+    assert (answer.json()["is_paused"], answer.json()["is_draining"]) == (True, True)
+    answer = await client.patch(f"{OPS}/workers/{worker}", json={"is_paused": False})
+    assert (answer.json()["is_paused"], answer.json()["is_draining"]) == (False, False)
     async with container.engine().begin() as db:
         await db.execute(text("UPDATE workers SET stopped_at = now()"))
     answer = await client.patch(f"{OPS}/workers/{worker}", json={"is_paused": True})
@@ -65,7 +77,38 @@ async def test_a_worker_is_steered(client: httpx2.AsyncClient, container: Common
     assert (await client.get(f"{OPS}/workers")).json() == {"items": []}
 
 
-@pytest.mark.parametrize("body", [{}, {"concurrency": 0}, {"concurrency": 10_001}, {"more": 1}, {"is_paused": None}])
+async def test_what_operators_do_is_kept(client: httpx2.AsyncClient, worker: str) -> None:
+    await client.post(f"{OPS}/queues/default/pause")
+    await client.post(f"{OPS}/queues/default/resume")
+    await client.patch(f"{OPS}/workers/{worker}", json={"is_draining": True, "concurrency": 3})
+
+    def is_kept(event: dict[str, Any]) -> bool:
+        return str(event["event"]).startswith(("queue.", "worker."))
+
+    async with asyncio.timeout(10):
+        while True:
+            kept = [*filter(is_kept, (await client.get("/api/v1/audit")).json()["items"])]
+            if len(kept) == 3:
+                break
+            await asyncio.sleep(0.02)
+    assert [(event["event"], event["target"], event["details"]) for event in reversed(kept)] == [
+        ("queue.pause", "queue:default", None),
+        ("queue.resume", "queue:default", None),
+        ("worker.change", f"worker:{worker}", {"is_draining": True, "concurrency": 3}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"concurrency": 0},
+        {"concurrency": 10_001},
+        {"more": 1},
+        {"is_paused": None},
+        {"is_paused": False, "is_draining": True},
+    ],
+)
 async def test_a_change_must_change_something_possible(
     client: httpx2.AsyncClient, worker: str, body: dict[str, Any]
 ) -> None:

@@ -24,7 +24,7 @@ async def test_submit_answers_202_with_a_committed_job(client: httpx2.AsyncClien
     assert answer.headers["Location"] == f"/api/v1/jobs/{job['id']}"
     assert answer.headers["Retry-After"] == "1"
     assert (job["kind"], job["queue"], job["status"], job["attempt"]) == ("system.echo", "default", "queued", 0)
-    assert job["waiting"] == {"reason": "worker", "until": None}
+    assert job["waiting"] == {"reason": "no_worker", "until": None, "message": None}
     assert job["request_id"] == "from-the-test"
     assert (await client.get(answer.headers["Location"])).json() == job
     row = await container.redis().zscore(container.keys().queue("default"), job["id"])
@@ -48,7 +48,7 @@ async def test_options_reach_the_job(client: httpx2.AsyncClient) -> None:
         name: options[name] for name in ("priority", "max_attempts", "timeout", "metadata")
     }
     assert job["tags"] == ["red", "blau"]
-    assert job["waiting"] == {"reason": "schedule", "until": job["run_at"]}
+    assert job["waiting"] == {"reason": "schedule", "until": job["run_at"], "message": None}
     wait = datetime.fromisoformat(job["run_at"]) - datetime.fromisoformat(job["created_at"])
     assert wait == timedelta(seconds=90.5)
     lifetime = datetime.fromisoformat(job["expires_at"]) - datetime.fromisoformat(job["created_at"])
@@ -64,7 +64,7 @@ async def test_run_at_may_have_any_zone_and_may_be_past(client: httpx2.AsyncClie
 
     assert datetime.fromisoformat(job["run_at"]) == later
     assert past.status_code == 202
-    assert past.json()["waiting"] == {"reason": "worker", "until": None}
+    assert past.json()["waiting"] == {"reason": "no_worker", "until": None, "message": None}
 
 
 def _changed(**changes: Any) -> dict[str, Any]:

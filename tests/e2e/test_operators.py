@@ -78,6 +78,9 @@ def test_a_paused_queue_starts_nothing(up: UpProcess) -> None:
     job = up.letuin("submit", "system.echo", "-p", "message=later").strip()
     waited = letuin("submit", "system.echo", "-p", "message=x", "--wait-limit", "1s", folder=up.folder)
     assert "is still queued after 1 s" in waited.stderr
+    why = json.loads(up.letuin("jobs", "why", job, "--json"))
+    assert (why["waiting"]["reason"], why["position"]) == ("paused", 1)
+    assert "→ letuin queues resume default" in up.letuin("jobs", "why", job)
     queues = {queue["name"]: queue for queue in json.loads(up.letuin("queues", "list", "--json"))["items"]}
     assert (queues["default"]["is_paused"], queues["default"]["queued"]) == (True, 2)
     assert "paused" in up.letuin("queues", "list")
@@ -100,6 +103,23 @@ def test_a_worker_is_paused_resized_and_resumed(up: UpProcess) -> None:
     resumed = _worker(up)
     assert (resumed["is_paused"], resumed["concurrency"]) == (False, 3)
     assert json.loads(up.letuin("submit", "system.echo", "-p", "message=x", "--wait")) == {"message": "x"}
+
+
+def test_a_drained_worker_hands_back_what_it_runs(up: UpProcess) -> None:
+    worker = _worker(up)
+    job = up.letuin("submit", "system.sleep", "-p", "seconds=60").strip()
+    up.wait_until(lambda: up.job(job)["status"] == "running")
+
+    drained = json.loads(up.letuin("workers", "drain", worker["id"], "--json"))
+
+    assert (drained["id"], drained["is_draining"], drained["running"]) == (worker["id"], True, 0)
+    assert "draining" in up.letuin("workers", "list")
+    assert json.loads(up.letuin("jobs", "why", job, "--json"))["waiting"]["reason"] == "no_worker"
+    up.letuin("workers", "resume", worker["id"])
+    up.wait_until(lambda: up.job(job)["status"] == "running")
+    again = up.job(job)
+    assert (again["attempt"], again["failures"]) == (2, 0), "a drain uses up nothing"
+    up.letuin("jobs", "cancel", job)
 
 
 def _worker(up: UpProcess) -> dict[str, Any]:

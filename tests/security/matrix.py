@@ -96,6 +96,7 @@ TABLE = (
     Access("POST /api/v1/jobs/batch", EVERYBODY, body={"jobs": [ECHO]}),
     Access("GET /api/v1/jobs/{job_id}", (*_JOB_SEEN, "token"), makes="job"),
     Access("GET /api/v1/jobs/{job_id}/attempts", (*_JOB_SEEN, "token"), makes="job"),
+    Access("GET /api/v1/jobs/{job_id}/waiting", (*_JOB_SEEN, "token"), makes="job"),
     Access("GET /api/v1/jobs/{job_id}/events", (*_JOB_SEEN, "token"), makes="job"),
     Access("POST /api/v1/jobs/{job_id}/cancel", (*_JOB_SEEN, "token"), makes="job"),
     Access("POST /api/v1/jobs/{job_id}/retry", _JOB_SEEN, makes="job"),

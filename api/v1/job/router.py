@@ -60,7 +60,8 @@ async def list_jobs(
     if page.next_cursor:
         following = request.url.include_query_params(cursor=page.next_cursor)
         response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
-    return JobPage(items=[JobSummary.of(job) for job in page.jobs], next_cursor=page.next_cursor)
+    lanes = await service.find_lanes(*page.jobs)
+    return JobPage(items=[JobSummary.of(job, lanes) for job in page.jobs], next_cursor=page.next_cursor)
 
 
 async def list_kinds(caller: CallerDep, service: JobServiceDep) -> KindList:
@@ -81,7 +82,7 @@ async def get_job(
     if if_none_match is not None and not _has_changed(job, since=if_none_match):
         response = Response(status_code=status.HTTP_304_NOT_MODIFIED)
     else:
-        response = Response(job_json(job), media_type=JSON)
+        response = Response(job_json(job, await service.find_lanes(job)), media_type=JSON)
     describe(response, job, wait)
     return response
 
@@ -119,7 +120,7 @@ async def retry_job(
         raise RequestValidationError(wrong) from error
     response.headers["Location"] = request.url.path.removesuffix("/retry")
     describe(response, job)
-    return JobRead.of(job)
+    return JobRead.of(job, await service.find_lanes(job))
 
 
 def _has_changed(job: Job, *, since: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,14 +14,22 @@ from common.queue.client import Cancelled, CancelWay
 from common.queue.definition import AnyJobKind
 from common.queue.placement import Placed
 from common.queue.status import JobStatus
+from common.queue.waiting import Lanes, WaitReason, find_wait
 
 
 class Waiting(BaseModel):
-    """Why a queued job has not started: its time has not come, a retry is due later, it waits for other jobs, or no
-    worker took it yet."""
+    """Why a queued job has not started, as far as that is known without a closer look (`GET /jobs/{id}/waiting`).
 
-    reason: str = Field(examples=["worker"])
-    until: datetime | None = None
+    `schedule`, `retry`, `snoozed`, `rate`, `budget`, `cooldown`: it was put off `until` then; `dependency`: it waits
+    for other jobs; `concurrency`: others hold all places of a limit; `paused`, `no_worker`: nobody may or does take
+    jobs from its queue; `unknown_kind`: the worker that took it is of another release; `queue`: it waits for its turn.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    reason: WaitReason
+    until: datetime | None = Field(None, description="When it may start at the earliest.")
+    message: str | None = Field(None, description="What it was put off with.")
 
 
 class JobSummary(BaseModel):
@@ -54,9 +62,12 @@ class JobSummary(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, job: Job) -> Self:
-        """The job as its owner may see it."""
-        return cls.model_validate({name: _READERS[name](job) for name in cls.model_fields if name in _READERS})
+    def of(cls, job: Job, lanes: Lanes | None = None) -> Self:
+        """The job as its owner may see it; `lanes` tell what holds up its queue."""
+        shown = {name: _READERS[name](job) for name in cls.model_fields if name in _READERS}
+        if lanes is not None:
+            shown["waiting"] = waiting(job, lanes)
+        return cls.model_validate(shown)
 
 
 class JobRead(JobSummary):
@@ -165,19 +176,10 @@ class KindList(BaseModel):
     items: list[KindRead]
 
 
-def waiting(job: Job) -> Waiting | None:
+def waiting(job: Job, lanes: Lanes | None = None) -> Waiting | None:
     """Why a job has not started; None when it is not queued."""
-    if job.status != JobStatus.QUEUED:
-        return None
-    until = job.run_at if job.run_at > datetime.now(UTC) else None
-    if job.pending_after:
-        return Waiting(reason="dependency", until=until)
-    if job.waiting is not None:
-        return Waiting(reason=job.waiting, until=until)
-    reason: Literal["schedule", "retry", "worker"] = "worker"
-    if until is not None:
-        reason = "retry" if job.failures else "schedule"
-    return Waiting(reason=reason, until=until)
+    found = find_wait(job, datetime.now(UTC), lanes)
+    return None if found is None else Waiting.model_validate(found)
 
 
 _SPECIAL: dict[str, Callable[[Job], Any]] = {
@@ -190,6 +192,9 @@ _READERS: dict[str, Callable[[Job], Any]] = {
 }
 
 
-def job_json(job: Job, **more: bool) -> bytes:
+def job_json(job: Job, lanes: Lanes | None = None, **more: bool) -> bytes:
     """The JSON of `JobRead`, and of what `more` adds to it: written from the row, whose values were checked before."""
-    return to_json({name: read(job) for name, read in _READERS.items()} | more, inf_nan_mode="null")
+    shown = {name: read(job) for name, read in _READERS.items()}
+    if lanes is not None:
+        shown["waiting"] = waiting(job, lanes)
+    return to_json(shown | more, inf_nan_mode="null")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.cursors import CursorSigner, scope_of
+from api.lane_watch import LaneWatch
 from api.waiter import JobWaiter
 from common.database.direct import DirectPool
 from common.database.model import Attempt, Job
@@ -21,9 +22,12 @@ from common.queue.catalog import Catalog
 from common.queue.client import Cancelled, JobQueue, SubmitOptions, Submitted
 from common.queue.definition import AnyJobKind
 from common.queue.status import JobStatus
+from common.queue.waiting import Lanes, WaitReason, find_wait
 from common.repository.idempotency import RequestKey
 from common.repository.job import JobRepository, Owner, Reach, WholeTenant
 from common.repository.job_filter import JobFilter
+
+_OF_QUEUE = (WaitReason.QUEUE, WaitReason.CONCURRENCY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class JobService:
         catalog: Catalog,
         waiter: JobWaiter,
         cursors: CursorSigner,
+        lanes: LaneWatch,
     ) -> None:
         self._sessions = sessions
         self._direct = direct
@@ -56,6 +61,7 @@ class JobService:
         self._catalog = catalog
         self._waiter = waiter
         self._cursors = cursors
+        self._lanes = lanes
 
     def list_kinds(self) -> list[AnyJobKind]:
         """The kinds that can be submitted."""
@@ -73,6 +79,12 @@ class JobService:
             return job
         async with self._sessions() as db:
             return await self._jobs.get(db, job_id, owner, with_payload=False)
+
+    async def find_lanes(self, *jobs: Job) -> Lanes | None:
+        """What may hold up the queues of these jobs; not looked at when none of them waits for its queue."""
+        waits = (find_wait(job, datetime.now(UTC)) for job in jobs)
+        is_up_to_queue = any(wait is not None and wait.reason in _OF_QUEUE for wait in waits)
+        return await self._lanes.look() if is_up_to_queue else None
 
     async def wait_until(self, job_id: UUID, owner: Reach, limit: timedelta, is_done: Callable[[Job], bool]) -> Job:
         """The job as soon as `is_done` says so, or as it is after `limit`. Raises `NotFoundError`."""

@@ -24,6 +24,7 @@ from api.v1.job.schema import SubmittedJob, job_json
 from api.v1.job.service import has_ended
 from common.queue.catalog import Catalog
 from common.queue.client import Submitted
+from common.queue.waiting import Lanes
 
 _ROUTE = "POST /api/v1/jobs"
 
@@ -98,20 +99,20 @@ def _create_submit(union: Any) -> Callable[..., Awaitable[Response]]:
         if wait:
             job = await service.wait_after_submit(submitted.job, caller.owner, wait)
             submitted = replace(submitted, job=job)
-        return _answer(request, submitted, wait)
+        return _answer(request, submitted, wait, await service.find_lanes(submitted.job))
 
     # What FastAPI validates and documents is the annotation; type checkers see what all kinds share.
     submit.__annotations__["body"] = union
     return submit
 
 
-def _answer(request: Request, submitted: Submitted, wait: timedelta) -> Response:
+def _answer(request: Request, submitted: Submitted, wait: timedelta, lanes: Lanes | None) -> Response:
     job = submitted.job
     # A replay answers as the first request did, and that one could not know the end unless it waited.
     is_over = has_ended(job) and (bool(wait) or not submitted.is_replayed)
     more = {"deduplicated": True} if submitted.is_deduplicated else {}
     code = status.HTTP_200_OK if is_over else status.HTTP_202_ACCEPTED
-    response = Response(job_json(job, **more), code, media_type=JSON)
+    response = Response(job_json(job, lanes, **more), code, media_type=JSON)
     if submitted.is_replayed:
         response.headers[REPLAYED] = "true"
     response.headers["Location"] = f"{request.scope['path']}/{job.id}"

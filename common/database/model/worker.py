@@ -26,6 +26,9 @@ class Worker(Base):
     queues: Mapped[list[str]] = mapped_column(ARRAY(Text))
     concurrency: Mapped[int]
     is_draining: Mapped[bool] = mapped_column(server_default=text("false"))
+    """It claims nothing."""
+    hands_back: Mapped[bool] = mapped_column(server_default=text("false"))
+    """It also gives back what it runs, after its grace."""
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     lease_expires_at: Mapped[datetime]

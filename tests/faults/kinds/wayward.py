@@ -14,12 +14,13 @@ type Step = Literal["snooze", "retry_after", "permanent", "overrun", "wrap_up"]
 
 
 class WaywardPayload(BaseModel):
-    """What to do in the first attempt, the second and so on; then succeed. `delay` in seconds."""
+    """What to do in the first attempt, the second and so on; then succeed. `delay` in seconds, `reason` of a snooze."""
 
     model_config = ConfigDict(extra="forbid")
 
     steps: list[Step]
     delay: float = 0.3
+    reason: str = "not yet"
 
 
 class WaywardResult(BaseModel):
@@ -37,7 +38,7 @@ async def wayward(ctx: JobContext, payload: WaywardPayload) -> WaywardResult:
     delay = timedelta(seconds=payload.delay)
     match step:
         case "snooze":
-            raise Snooze(delay, "not yet")
+            raise Snooze(delay, payload.reason)
         case "retry_after":
             raise TransientError("too many requests", retry_after=delay)
         case "permanent":
