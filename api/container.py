@@ -7,6 +7,7 @@ from api.admission import Admission
 from api.audit import AuditLog
 from api.authenticator import Authenticator
 from api.cursors import CursorSigner
+from api.denials import Denials
 from api.event_bus import EventBus
 from api.event_streams import EventStreams
 from api.health import HealthService
@@ -64,6 +65,7 @@ class ApiContainer(CommonContainer):
     passwords = providers.Singleton(PasswordHasher)
     audit_events = providers.Singleton(AuditRepository)
     audit = providers.Singleton(AuditLog, CommonContainer.settings, CommonContainer.sessions, audit_events)
+    denials = providers.Singleton(Denials, audit)
     api_keys = providers.Singleton(ApiKeyRepository)
     job_tokens = providers.Singleton(JobTokens, signer)
     access_cache = providers.Singleton(AccessCache, CommonContainer.settings.provided.access_cache_lifetime)
@@ -114,6 +116,7 @@ class ApiContainer(CommonContainer):
         providers.Singleton(Submitter, CommonContainer.settings, CommonContainer.catalog, CommonContainer.queue),
         tenant_updates,
         admission,
+        denials,
     )
     event_streams = providers.Singleton(EventStreams, CommonContainer.settings, event_bus, history, waiter, admission)
 

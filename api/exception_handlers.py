@@ -80,7 +80,15 @@ def add_exception_handlers(app: FastAPI) -> None:
 
 
 async def _handle(request: Request, error: Exception) -> Response:
+    if isinstance(error, ForbiddenError):
+        _note_denial(request, error)
     return answer_error(request, error)
+
+
+def _note_denial(request: Request, error: ForbiddenError) -> None:
+    state, path = request.state, request.scope["path"]
+    caller, request_id = getattr(state, "caller", None), getattr(state, "request_id", None)
+    state.denials.record(error, caller, what=request.method, path=path, request_id=request_id)
 
 
 def answer_error(connection: HTTPConnection, error: Exception) -> Response:

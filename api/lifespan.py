@@ -11,6 +11,7 @@ from api.audit import AuditLog
 from api.authenticator import Authenticator
 from api.config import ApiSettings
 from api.container import ApiContainer
+from api.denials import Denials
 from api.event_streams import EventStreams
 from api.exception_handlers import is_database_away
 from api.health import HealthService
@@ -58,6 +59,7 @@ class ApiState(TypedDict):
     schedules: ScheduleService
     ops: OpsService
     audit: AuditLog
+    denials: Denials
     audit_events: AuditService
     api_keys: ApiKeyService
     tenants: TenantService
@@ -104,6 +106,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 schedules=container.schedule_service(),
                 ops=container.ops_service(),
                 audit=container.audit(),
+                denials=container.denials(),
                 audit_events=container.audit_service(),
                 api_keys=container.api_key_service(),
                 tenants=container.tenant_service(),

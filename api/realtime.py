@@ -17,6 +17,7 @@ from api.authenticator import Authenticator
 from api.caller import Caller
 from api.clients import Clients
 from api.config import ApiSettings
+from api.denials import Denials
 from api.event_bus import EventBus
 from api.exception_handlers import is_database_away
 from api.job_history import JobHistory
@@ -29,7 +30,7 @@ from api.tenant_updates import TenantUpdates
 from api.token_watch import TokenWatch
 from api.user_updates import UserUpdates
 from common.errors import AppError, ForbiddenError, NotFoundError, RateLimitedError, UnauthorizedError
-from common.queue.client import JobQueue
+from common.queue.client import Cancelled, JobQueue
 from common.redis import RedisKeys
 from common.scopes import JobAction, Scope
 
@@ -69,8 +70,10 @@ class Realtime:
         submitter: Submitter,
         tenants: TenantUpdates,
         admission: Admission,
+        denials: Denials,
     ) -> None:
         self._settings = settings
+        self._denials = denials
         self._authenticator = authenticator
         self._history = history
         self._queue = queue
@@ -116,7 +119,7 @@ class Realtime:
         self._answer("job:cancel", JobRequest, self._cancel)
         self._answer("tenant:subscribe", TenantRequest, self._subscribe_tenant)
         self._answer("tenant:unsubscribe", TenantRequest, self._unsubscribe_tenant)
-        self.server.on("job:submit", partial(self._handle, self._submit))
+        self.server.on("job:submit", partial(self._handle, "job:submit", self._submit))
         self.server.on("*", self._on_unknown)
 
     def _answer[M: BaseModel](
@@ -125,7 +128,7 @@ class Realtime:
         async def validated(sid: str, caller: Caller, data: object) -> dict[str, Any]:
             return await action(sid, caller, model.model_validate(data))
 
-        self.server.on(event, partial(self._handle, validated))
+        self.server.on(event, partial(self._handle, event, validated))
 
     async def _on_connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
         host, address = environ.get("HTTP_HOST"), _address(environ)
@@ -165,15 +168,19 @@ class Realtime:
         return await self._authenticator.identify_token(token, fresh=fresh)
 
     async def _handle(
-        self, action: Callable[[str, Caller, Any], Awaitable[dict[str, Any]]], sid: str, *args: object
+        self, event: str, action: Callable[[str, Caller, Any], Awaitable[dict[str, Any]]], sid: str, *args: object
     ) -> dict[str, Any]:
         """Whatever the client sent, it gets an acknowledgement and nobody else notices."""
+        if (client := self._connected.get(sid)) is None:
+            return refusal("unavailable", "the connection is closing")
         try:
-            client = self._connected[sid]
             await self._charge(sid, client)
             return await action(sid, client.caller, args[0] if args else None)
         except SubmitRefusedError as refused:
             return refused.answer
+        except ForbiddenError as error:
+            self._denials.record(error, client.caller, what=event[:100], path="/socket.io/", request_id=None)
+            return _refusal_of(error)
         except Exception as error:
             return _refusal_of(error)
 
@@ -191,7 +198,7 @@ class Realtime:
         async def refuse(*_: object) -> dict[str, Any]:
             return refusal("unknown_event", f"unknown event {event[:100]!r}; known: {', '.join(_KNOWN)}")
 
-        return await self._handle(refuse, sid)
+        return await self._handle(event, refuse, sid)
 
     async def _subscribe(self, sid: str, caller: Caller, request: SubscribeRequest) -> dict[str, Any]:
         caller.require_job(request.job_id, JobAction.READ)
@@ -219,7 +226,7 @@ class Realtime:
     async def _cancel(self, _sid: str, caller: Caller, request: JobRequest) -> dict[str, Any]:
         caller.require_job(request.job_id, JobAction.CANCEL)
         cancelled = await self._queue.cancel(request.job_id, caller.reach)
-        return {"ok": True, "outcome": str(cancelled.outcome), "job": self._history.show(cancelled.job)}
+        return {"ok": True, **_outcome(cancelled), "job": self._history.show(cancelled.job)}
 
     async def _submit(self, _sid: str, caller: Caller, data: object) -> dict[str, Any]:
         caller.require_scope(Scope.JOBS_WRITE)
@@ -261,6 +268,10 @@ def hears_updates(caller: Caller) -> bool:
 def _address(environ: dict[str, Any]) -> str:
     client = environ["asgi.scope"].get("client")
     return client[0] if client else ""
+
+
+def _outcome(cancelled: Cancelled) -> dict[str, str]:
+    return {"outcome": str(cancelled.outcome), "cancel_way": str(cancelled.way)}
 
 
 def _refusal_of(error: Exception) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from common.database.model import Batch
 from common.repository.job import Owner
+from common.repository.reach import Reach, within
 from common.repository.sql import Executor, execute, statement
 
 _INSERT = statement(
@@ -43,10 +44,9 @@ class BatchRepository:
             created_at=created_at,
         )
 
-    async def find(self, db: Executor, batch_id: UUID, owner: Owner) -> Batch | None:
-        """The batch, or None when there is none or it is somebody else's."""
-        query = select(Batch).where(Batch.id == batch_id)
-        query = query.where(Batch.tenant_id == owner.tenant_id, Batch.owner_id == owner.user_id)
+    async def find(self, db: Executor, batch_id: UUID, reach: Reach) -> Batch | None:
+        """The batch, or None when there is none within reach."""
+        query = select(Batch).where(Batch.id == batch_id, *within(Batch, reach))
         return (await db.execute(query)).scalar_one_or_none()
 
     async def count_by_status(self, db: Executor, batch_id: UUID) -> dict[str, int]:

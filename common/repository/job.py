@@ -1,10 +1,9 @@
 """Queries about jobs from the owner's side: insert, read, list, cancel. Every query names the tenant and owner."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, TextClause, Uuid, select
+from sqlalchemy import Text, TextClause, Uuid, select
 from sqlalchemy.orm import defer
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -14,20 +13,11 @@ from common.errors import GoneError, NotFoundError
 from common.repository.job_filter import JobFilter, conditions
 from common.repository.job_read import read_job
 from common.repository.new_job import NewJob, Owner, insert_jobs
+from common.repository.reach import Reach, WholeTenant, within
 from common.repository.sql import AnyExecutor, Executor, execute, statement
 
 __all__ = ["JobRepository", "NewJob", "Owner", "Reach", "WholeTenant"]
 
-
-@dataclass(frozen=True, slots=True)
-class WholeTenant:
-    """Whose jobs an operator may look at, cancel and retry: everybody's in the tenant."""
-
-    tenant_id: UUID
-    user_id: None = None
-
-
-type Reach = Owner | WholeTenant
 
 _LOCK = statement(
     "SELECT FROM jobs WHERE id = :id AND tenant_id = :tenant AND owner_id = coalesce(:owner, owner_id) "
@@ -98,7 +88,7 @@ class JobRepository:
         self, db: Executor, job_id: UUID, owner: Reach, *, with_payload: bool = True, refresh: bool = False
     ) -> Job | None:
         """The job, or None when there is none within reach; `refresh` reads again what was read before."""
-        query = select(Job).where(Job.id == job_id, *_within(owner))
+        query = select(Job).where(Job.id == job_id, *within(Job, owner))
         if not with_payload:
             query = query.options(defer(Job.payload, raiseload=True))
         if refresh:
@@ -136,7 +126,7 @@ class JobRepository:
     async def list_page(self, db: Executor, owner: Reach, wanted: JobFilter) -> list[Job]:
         """One page of the owner's jobs, newest first, without payloads and results."""
         query = select(Job).options(defer(Job.payload, raiseload=True), defer(Job.result, raiseload=True))
-        query = query.where(*_within(owner), *conditions(wanted))
+        query = query.where(*within(Job, owner), *conditions(wanted))
         query = query.order_by(Job.id.desc()).limit(wanted.limit)
         return list((await db.execute(query)).scalars())
 
@@ -164,12 +154,6 @@ class JobRepository:
 
     async def _touch(self, db: Executor, clause: TextClause, job_id: UUID, owner: Reach) -> bool:
         return (await execute(db, clause, _of(job_id, owner))).first() is not None
-
-
-def _within(reach: Reach) -> list[ColumnElement[bool]]:
-    """What a row must be to be within reach: the tenant's, and the owner's unless the whole tenant is."""
-    in_tenant = Job.tenant_id == reach.tenant_id
-    return [in_tenant] if reach.user_id is None else [in_tenant, Job.owner_id == reach.user_id]
 
 
 def _of(job_id: UUID, owner: Reach) -> dict[str, UUID | None]:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import defer
 
 from common.database.model import Firing, Job, Schedule, ScheduleStatus
 from common.repository.job import Owner
+from common.repository.reach import Reach, within
 from common.repository.sql import INTERVALS, INTS, TEXTS, TIMES, UUIDS, AnyExecutor, Executor, execute, fetch, statement
 
 
@@ -226,18 +227,16 @@ class ScheduleRepository:
         query = query.where(Schedule.tenant_id == owner.tenant_id, Schedule.owner_id == owner.user_id)
         return int((await db.execute(query)).scalar_one())
 
-    async def find(self, db: Executor, schedule_id: UUID, owner: Owner, *, lock: bool = False) -> Schedule | None:
-        """The owner's schedule."""
-        query = select(Schedule).where(
-            Schedule.id == schedule_id, Schedule.tenant_id == owner.tenant_id, Schedule.owner_id == owner.user_id
-        )
+    async def find(self, db: Executor, schedule_id: UUID, reach: Reach, *, lock: bool = False) -> Schedule | None:
+        """The schedule, if it is within reach."""
+        query = select(Schedule).where(Schedule.id == schedule_id, *within(Schedule, reach))
         if lock:
             query = query.with_for_update().execution_options(populate_existing=True)
         return (await db.execute(query)).scalar_one_or_none()
 
-    async def list_page(self, db: Executor, owner: Owner, wanted: ScheduleFilter) -> list[Schedule]:
-        """One page of the owner's schedules, newest first."""
-        query = select(Schedule).where(Schedule.tenant_id == owner.tenant_id, Schedule.owner_id == owner.user_id)
+    async def list_page(self, db: Executor, reach: Reach, wanted: ScheduleFilter) -> list[Schedule]:
+        """One page of the schedules within reach, newest first."""
+        query = select(Schedule).where(*within(Schedule, reach))
         if wanted.status is not None:
             query = query.where(Schedule.status == str(wanted.status))
         if wanted.before_id is not None:

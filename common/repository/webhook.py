@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from common.database.model import DeliveryStatus, JobWebhook, WebhookDelivery, WebhookEndpoint, WebhookTry
 from common.repository.job import Owner
+from common.repository.reach import Reach, within
 from common.repository.sql import Executor
 
 
@@ -47,14 +48,14 @@ class WebhookRepository:
         """How many endpoints the owner has."""
         return (await db.execute(select(func.count()).select_from(WebhookEndpoint).where(_of(owner)))).scalar_one()
 
-    async def list(self, db: Executor, owner: Owner) -> Sequence[WebhookEndpoint]:
-        """The owner's endpoints, oldest first."""
-        query = select(WebhookEndpoint).where(_of(owner)).order_by(WebhookEndpoint.id)
+    async def list(self, db: Executor, reach: Reach) -> Sequence[WebhookEndpoint]:
+        """The endpoints within reach, oldest first."""
+        query = select(WebhookEndpoint).where(*within(WebhookEndpoint, reach)).order_by(WebhookEndpoint.id)
         return (await db.execute(query)).scalars().all()
 
-    async def find(self, db: Executor, endpoint_id: UUID, owner: Owner) -> WebhookEndpoint | None:
-        """The owner's endpoint."""
-        query = select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id, _of(owner))
+    async def find(self, db: Executor, endpoint_id: UUID, reach: Reach) -> WebhookEndpoint | None:
+        """The endpoint, if it is within reach."""
+        query = select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id, *within(WebhookEndpoint, reach))
         return (await db.execute(query)).scalar_one_or_none()
 
     async def change(

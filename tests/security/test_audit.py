@@ -78,6 +78,25 @@ async def test_refused_tokens_are_noted_once_a_second_however_many(
     assert all(f"guess-{number}" in line and "middleware.bearer_auth" in line for number, line in enumerate(refused))
 
 
+async def test_what_may_not_be_done_is_noted_for_each_caller(
+    connect: Connect, make_member: MakeMember, lines: list[str]
+) -> None:
+    admin, curious, other = await make_member("admin"), await make_member(), await make_member()
+    async with connect(**PRODUCTION) as client:
+        for _ in range(20):
+            await client.get(USERS, headers={**curious.headers, "X-Request-ID": "curious-1"})
+        await client.post("/api/v1/tenants", json={"name": "mine"}, headers=other.headers)
+        noted = await eventually(
+            lambda: events(client, admin.headers, event="access.denied"),
+            lambda found: {each["actor_id"] for each in found} == {str(curious.id), str(other.id)},
+        )
+    theirs = [event for event in noted if event["actor_id"] == str(curious.id)]
+    assert len(theirs) < 10
+    assert (theirs[-1]["outcome"], theirs[-1]["request_id"]) == ("denied", "curious-1")
+    assert (theirs[-1]["details"]["method"], theirs[-1]["details"]["path"]) == ("GET", USERS)
+    assert len([line for line in lines if "Access denied" in line]) == 21
+
+
 async def test_pages_and_filters(client: httpx2.AsyncClient, make_member: MakeMember) -> None:
     admin = await make_member("admin")
     for _ in range(5):

@@ -110,14 +110,14 @@ def _refused(problem: Problem, index: int) -> BatchItem:
 
 async def get_batch(batch_id: BatchIdDep, caller: CallerDep, service: BatchServiceDep) -> BatchRead:
     """How many jobs of the batch have each status."""
-    return BatchRead.of(*await service.get(batch_id, caller.owner))
+    return BatchRead.of(*await service.get(batch_id, caller.reach))
 
 
 async def cancel_batch(
     batch_id: BatchIdDep, caller: CallerDep, service: BatchServiceDep, response: Response
 ) -> CancelledRead:
     """Stop every job of the batch that has not ended; 202 when workers were asked to stop running ones."""
-    done = await service.cancel(batch_id, caller.owner)
+    done = await service.cancel(batch_id, caller.reach)
     if done.requested:
         response.status_code = _ACCEPTED
     return CancelledRead.model_validate(done)

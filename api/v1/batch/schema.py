@@ -80,6 +80,7 @@ class BatchRead(BaseModel):
     """How far a batch is."""
 
     id: UUID
+    owner_id: UUID
     total: int = Field(description="Accepted jobs.")
     counts: dict[JobStatus, int] = Field(description="Jobs by status.")
     purged: int = Field(description="Ended jobs that retention has removed.")
@@ -94,6 +95,7 @@ class BatchRead(BaseModel):
         active = sum(count for status, count in by_status.items() if status not in TERMINAL)
         return cls(
             id=batch.id,
+            owner_id=batch.owner_id,
             total=batch.total,
             counts=by_status,
             purged=batch.total - sum(by_status.values()),

@@ -16,10 +16,11 @@ from common.repository.batch import BatchRepository
 from common.repository.idempotency import RequestKey
 from common.repository.job import Owner
 from common.repository.job_filter import JobFilter
+from common.repository.reach import Reach
 
 
 class BatchService:
-    """Every method acts for `owner` and treats the batches of others as missing."""
+    """What is not within reach is treated as missing."""
 
     def __init__(
         self, sessions: Sessions, batches: BatchRepository, queue: JobQueue, bulk: BulkQueue, catalog: Catalog
@@ -45,15 +46,15 @@ class BatchService:
         ]
         return await self._queue.submit_many(items, owner=owner, metadata=metadata, key=key)
 
-    async def get(self, batch_id: UUID, owner: Owner) -> tuple[Batch, dict[str, int]]:
+    async def get(self, batch_id: UUID, reach: Reach) -> tuple[Batch, dict[str, int]]:
         """The batch and how many of its jobs have each status. Raises `NotFoundError`."""
         async with self._sessions() as db:
-            batch = await self._batches.find(db, batch_id, owner)
+            batch = await self._batches.find(db, batch_id, reach)
             if batch is None:
                 raise NotFoundError(f"batch {batch_id} does not exist")
             return batch, await self._batches.count_by_status(db, batch_id)
 
-    async def cancel(self, batch_id: UUID, owner: Owner) -> BulkCancelled:
+    async def cancel(self, batch_id: UUID, reach: Reach) -> BulkCancelled:
         """Stop the queued and running jobs of the batch, at most MAX_BULK_JOBS. Raises `NotFoundError`."""
-        await self.get(batch_id, owner)
-        return await self._bulk.cancel(owner, JobFilter(batch_id=batch_id))
+        batch, _ = await self.get(batch_id, reach)
+        return await self._bulk.cancel(Owner(batch.tenant_id, batch.owner_id), JobFilter(batch_id=batch_id))

@@ -51,13 +51,17 @@ async def list_schedules(
     request: Request,
     response: Response,
     wanted: Annotated[ScheduleStatus | None, Query(alias="status", description="Only schedules in this state.")] = None,
+    everybody: Annotated[bool, Query(description="Of your whole tenant; for operators and admins.")] = False,
     limit: Annotated[int | None, Query(ge=1)] = None,
     cursor: Annotated[str | None, Query(max_length=128, description="`next_cursor` of the page before.")] = None,
 ) -> SchedulePage:
     """Your schedules, newest first."""
     if limit is not None and limit > settings.max_page_limit:
         raise InvalidError(f"MAX_PAGE_LIMIT allows {settings.max_page_limit} schedules", path=("query", "limit"))
-    page = await service.list_page(caller.owner, ScheduleFilter(wanted, limit=limit or settings.page_limit), cursor)
+    if everybody:
+        caller.require_operator()
+    asked = ScheduleFilter(wanted, limit=limit or settings.page_limit)
+    page = await service.list_page(caller.owner, asked, cursor, everybody=everybody)
     if page.next_cursor:
         following = request.url.include_query_params(cursor=page.next_cursor)
         response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
@@ -76,7 +80,7 @@ async def preview_new_schedule(
 @router.get("/{schedule_id}")
 async def get_schedule(schedule_id: ScheduleId, caller: CallerDep, service: ScheduleServiceDep) -> ScheduleRead:
     """One schedule."""
-    return ScheduleRead.of(await service.get(caller.owner, _parse(schedule_id)))
+    return ScheduleRead.of(await service.get(caller.reach, _parse(schedule_id)))
 
 
 @router.patch("/{schedule_id}")
@@ -100,13 +104,13 @@ async def delete_schedule(schedule_id: ScheduleId, caller: CallerDep, service: S
 @router.post("/{schedule_id}/pause")
 async def pause_schedule(schedule_id: ScheduleId, caller: CallerDep, service: ScheduleServiceDep) -> ScheduleRead:
     """Let it fire no more until it is resumed."""
-    return ScheduleRead.of(await service.pause(caller.owner, _parse(schedule_id)))
+    return ScheduleRead.of(await service.pause(caller.reach, _parse(schedule_id)))
 
 
 @router.post("/{schedule_id}/resume")
 async def resume_schedule(schedule_id: ScheduleId, caller: CallerDep, service: ScheduleServiceDep) -> ScheduleRead:
     """Let a paused or disabled schedule fire again, from its next slot on."""
-    return ScheduleRead.of(await service.resume(caller.owner, _parse(schedule_id)))
+    return ScheduleRead.of(await service.resume(caller.reach, _parse(schedule_id)))
 
 
 @router.post("/{schedule_id}/run-now", status_code=status.HTTP_202_ACCEPTED)
@@ -124,7 +128,7 @@ async def preview_schedule(
     schedule_id: ScheduleId, caller: CallerDep, service: ScheduleServiceDep, count: Count = 5
 ) -> Preview:
     """Its next slots."""
-    schedule, slots = await service.preview(caller.owner, _parse(schedule_id), count)
+    schedule, slots = await service.preview(caller.reach, _parse(schedule_id), count)
     return _preview(schedule, slots)
 
 
@@ -146,7 +150,7 @@ async def list_firings(
     cursor: Annotated[AwareDatetime | None, Query(description="`next_cursor` of the page before.")] = None,
 ) -> FiringPage:
     """What its slots did, the newest first, with their jobs."""
-    found = await service.list_firings(caller.owner, _parse(schedule_id), before=cursor, limit=limit + 1)
+    found = await service.list_firings(caller.reach, _parse(schedule_id), before=cursor, limit=limit + 1)
     has_more = len(found) > limit
     items = [FiringRead.of(firing, job) for firing, job in found[:limit]]
     return FiringPage(items=items, next_cursor=items[-1].slot.isoformat().replace("+00:00", "Z") if has_more else None)

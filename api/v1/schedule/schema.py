@@ -144,6 +144,7 @@ class ScheduleRead(JobOptions):
     """A schedule."""
 
     id: UUID
+    owner_id: UUID
     name: str
     status: ScheduleStatus
     reason: str | None = Field(description="Why it was disabled.")

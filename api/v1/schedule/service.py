@@ -18,7 +18,7 @@ from common.ids import new_id
 from common.queue.announcer import Announcer
 from common.queue.catalog import Catalog
 from common.queue.firings import FiringWriter, PlannedFiring
-from common.repository.job import Owner
+from common.repository.job import Owner, Reach, WholeTenant
 from common.repository.schedule import NewFiring, ScheduleFilter, ScheduleRepository
 from common.schedule.plan import due_at, trigger_of
 
@@ -36,7 +36,7 @@ class SchedulesFound:
 
 
 class ScheduleService:
-    """Every method acts for `owner` and treats the schedules of others as missing."""
+    """What is not within reach is treated as missing: operators see, pause and resume schedules of their tenant."""
 
     def __init__(
         self,
@@ -84,18 +84,21 @@ class ScheduleService:
             await db.refresh(schedule)
         return schedule
 
-    async def get(self, owner: Owner, schedule_id: UUID) -> Schedule:
+    async def get(self, reach: Reach, schedule_id: UUID) -> Schedule:
         """One schedule. Raises `NotFoundError`."""
         async with self._sessions() as db:
-            return await self._get(db, owner, schedule_id)
+            return await self._get(db, reach, schedule_id)
 
-    async def list_page(self, owner: Owner, wanted: ScheduleFilter, cursor: str | None) -> SchedulesFound:
-        """One page, newest first. Raises `InvalidError` for a foreign cursor."""
-        scope = scope_of(wanted)
+    async def list_page(
+        self, owner: Owner, wanted: ScheduleFilter, cursor: str | None, *, everybody: bool = False
+    ) -> SchedulesFound:
+        """One page, newest first; with `everybody` of the whole tenant. Raises `InvalidError` for a foreign cursor."""
+        scope = f"{scope_of(wanted)}{'*' if everybody else ''}"
+        reach = WholeTenant(owner.tenant_id) if everybody else owner
         before_id = None if cursor is None else self._cursors.read(owner.user_id, cursor, scope)
         page = replace(wanted, before_id=before_id, limit=wanted.limit + 1)
         async with self._sessions() as db:
-            found = await self._schedules.list_page(db, owner, page)
+            found = await self._schedules.list_page(db, reach, page)
         schedules, has_more = found[: wanted.limit], len(found) > wanted.limit
         return SchedulesFound(
             schedules, self._cursors.sign(owner.user_id, schedules[-1].id, scope) if has_more else None
@@ -121,20 +124,20 @@ class ScheduleService:
             await self._touch(db, schedule, now)
         return schedule
 
-    async def pause(self, owner: Owner, schedule_id: UUID) -> Schedule:
+    async def pause(self, reach: Reach, schedule_id: UUID) -> Schedule:
         """Let it fire no more until it is resumed. Raises `ConflictError` when it does not fire anyway."""
         async with self._sessions.begin() as db:
-            schedule = await self._get(db, owner, schedule_id, lock=True)
+            schedule = await self._get(db, reach, schedule_id, lock=True)
             if schedule.status not in (ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED):
                 raise ConflictError(f"schedule {schedule_id} is {schedule.status}")
             schedule.status, schedule.due_at, schedule.pending_slot = str(ScheduleStatus.PAUSED), None, None
             await self._touch(db, schedule, await self._schedules.now(db))
         return schedule
 
-    async def resume(self, owner: Owner, schedule_id: UUID) -> Schedule:
+    async def resume(self, reach: Reach, schedule_id: UUID) -> Schedule:
         """Let it fire again, from its next slot on. Raises `ConflictError`, or `InvalidError` when it cannot fire."""
         async with self._sessions.begin() as db:
-            schedule = await self._get(db, owner, schedule_id, lock=True)
+            schedule = await self._get(db, reach, schedule_id, lock=True)
             now = await self._schedules.now(db)
             if schedule.status in _RESUMABLE:
                 self._check(schedule, now)
@@ -150,10 +153,10 @@ class ScheduleService:
         async with self._sessions.begin() as db:
             await self._schedules.delete(db, await self._get(db, owner, schedule_id, lock=True))
 
-    async def preview(self, owner: Owner, schedule_id: UUID, count: int) -> tuple[Schedule, list[datetime]]:
+    async def preview(self, reach: Reach, schedule_id: UUID, count: int) -> tuple[Schedule, list[datetime]]:
         """The next slots, also of a paused schedule."""
         async with self._sessions() as db:
-            schedule = await self._get(db, owner, schedule_id)
+            schedule = await self._get(db, reach, schedule_id)
             now = await self._schedules.now(db)
         return schedule, _next_slots(schedule, now, count)
 
@@ -204,15 +207,15 @@ class ScheduleService:
         return made
 
     async def list_firings(
-        self, owner: Owner, schedule_id: UUID, *, before: datetime | None, limit: int
+        self, reach: Reach, schedule_id: UUID, *, before: datetime | None, limit: int
     ) -> list[tuple[Firing, Job | None]]:
         """What its slots did, the newest first. Raises `NotFoundError`."""
         async with self._sessions() as db:
-            schedule = await self._get(db, owner, schedule_id)
+            schedule = await self._get(db, reach, schedule_id)
             return await self._schedules.list_firings(db, schedule, before=before, limit=limit)
 
-    async def _get(self, db: AsyncSession, owner: Owner, schedule_id: UUID, *, lock: bool = False) -> Schedule:
-        schedule = await self._schedules.find(db, schedule_id, owner, lock=lock)
+    async def _get(self, db: AsyncSession, reach: Reach, schedule_id: UUID, *, lock: bool = False) -> Schedule:
+        schedule = await self._schedules.find(db, schedule_id, reach, lock=lock)
         if schedule is None:
             raise NotFoundError(f"schedule {schedule_id} does not exist")
         return schedule

@@ -60,15 +60,22 @@ async def create_webhook(
 
 
 @router.get("")
-async def list_webhooks(caller: CallerDep, service: WebhookServiceDep) -> WebhookList:
+async def list_webhooks(
+    caller: CallerDep,
+    service: WebhookServiceDep,
+    everybody: Annotated[bool, Query(description="Of your whole tenant; for operators and admins.")] = False,
+) -> WebhookList:
     """All of your endpoints."""
-    return WebhookList(items=[WebhookRead.model_validate(each) for each in await service.list(caller.owner)])
+    if everybody:
+        caller.require_operator()
+    found = await service.list(caller.reach if everybody else caller.owner)
+    return WebhookList(items=[WebhookRead.model_validate(each) for each in found])
 
 
 @router.get("/{webhook_id}")
 async def get_webhook(webhook_id: WebhookIdDep, caller: CallerDep, service: WebhookServiceDep) -> WebhookRead:
     """One endpoint."""
-    return WebhookRead.model_validate(await service.get(webhook_id, caller.owner))
+    return WebhookRead.model_validate(await service.get(webhook_id, caller.reach))
 
 
 @router.patch("/{webhook_id}")
@@ -115,7 +122,7 @@ async def list_deliveries(
     if limit is not None and limit > settings.max_page_limit:
         raise InvalidError(f"MAX_PAGE_LIMIT allows {settings.max_page_limit} a page", path=("query", "limit"))
     page = DeliveryFilter(wanted, limit=limit or settings.page_limit)
-    found = await service.list_deliveries(webhook_id, caller.owner, page, cursor)
+    found = await service.list_deliveries(webhook_id, caller.reach, page, cursor)
     return DeliveryPage(items=[DeliveryRead.of(*each) for each in found.items], next_cursor=found.next_cursor)
 
 

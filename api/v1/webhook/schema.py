@@ -50,6 +50,7 @@ class WebhookRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
+    owner_id: UUID
     url: str
     events: list[str]
     description: str | None

@@ -16,7 +16,7 @@ from common.database.model import WebhookDelivery, WebhookEndpoint, WebhookTry
 from common.database.session import Sessions
 from common.errors import ConflictError, NotFoundError
 from common.ids import new_id
-from common.repository.job import Owner
+from common.repository.job import Owner, Reach
 from common.repository.webhook import DeliveryFilter, WebhookRepository
 from common.vault import Vault
 from common.webhook.address import check_url
@@ -41,7 +41,7 @@ class DeliveriesFound:
 
 
 class WebhookService:
-    """Every method acts for `owner` and raises `NotFoundError` for the endpoints of others."""
+    """What is not within reach raises `NotFoundError`: operators look at endpoints of their tenant, and change none."""
 
     def __init__(
         self,
@@ -73,15 +73,15 @@ class WebhookService:
                 raise ConflictError(f"MAX_WEBHOOKS allows {self._most} endpoints")
             return Made(await self._webhooks.create(db, owner, values), secret)
 
-    async def list(self, owner: Owner) -> Sequence[WebhookEndpoint]:
-        """All endpoints, oldest first."""
+    async def list(self, reach: Reach) -> Sequence[WebhookEndpoint]:
+        """All endpoints within reach, oldest first."""
         async with self._sessions() as db:
-            return await self._webhooks.list(db, owner)
+            return await self._webhooks.list(db, reach)
 
-    async def get(self, endpoint_id: UUID, owner: Owner) -> WebhookEndpoint:
+    async def get(self, endpoint_id: UUID, reach: Reach) -> WebhookEndpoint:
         """One endpoint."""
         async with self._sessions() as db:
-            return _found(await self._webhooks.find(db, endpoint_id, owner), endpoint_id)
+            return _found(await self._webhooks.find(db, endpoint_id, reach), endpoint_id)
 
     async def change(self, endpoint_id: UUID, owner: Owner, wanted: WebhookUpdate) -> WebhookEndpoint:
         """Change what was given. Raises `InvalidError` for the URL."""
@@ -143,20 +143,21 @@ class WebhookService:
             return await self._webhooks.add_delivery(db, {"id": new_id(), **values})
 
     async def list_deliveries(
-        self, endpoint_id: UUID, owner: Owner, wanted: DeliveryFilter, cursor: str | None
+        self, endpoint_id: UUID, reach: Reach, wanted: DeliveryFilter, cursor: str | None
     ) -> DeliveriesFound:
         """One page, newest first. Raises `InvalidError` for a foreign cursor."""
         scope = f"{endpoint_id}{scope_of(wanted)}"
-        before_id = None if cursor is None else self._cursors.read(owner.user_id, cursor, scope)
+        holder = reach.user_id or reach.tenant_id
+        before_id = None if cursor is None else self._cursors.read(holder, cursor, scope)
         page = replace(wanted, before_id=before_id, limit=wanted.limit + 1)
         async with self._sessions() as db:
-            endpoint = _found(await self._webhooks.find(db, endpoint_id, owner), endpoint_id)
+            endpoint = _found(await self._webhooks.find(db, endpoint_id, reach), endpoint_id)
             found = await self._webhooks.list_deliveries(db, endpoint.id, page)
             shown = found[: wanted.limit]
             tries: dict[UUID, list[WebhookTry]] = defaultdict(list)
             for each in await self._webhooks.list_tries(db, [delivery.id for delivery in shown]):
                 tries[each.delivery_id].append(each)
-        following = self._cursors.sign(owner.user_id, shown[-1].id, scope) if len(found) > wanted.limit else None
+        following = self._cursors.sign(holder, shown[-1].id, scope) if len(found) > wanted.limit else None
         return DeliveriesFound([(delivery, tries[delivery.id]) for delivery in shown], following)
 
     def _enabled(self, endpoint: WebhookEndpoint | None, endpoint_id: UUID) -> WebhookEndpoint:

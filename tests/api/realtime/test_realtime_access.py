@@ -144,6 +144,7 @@ async def test_cancel(server: Server, backstage: ApiContainer, person: Person, j
         await listener.subscribe(job.id)
         answer = await listener.ask("job:cancel", {"job_id": str(job.id)})
         assert (answer["ok"], answer["outcome"], answer["job"]["status"]) == (True, "cancelled", "cancelled")
+        assert answer["cancel_way"] == "row"
         events = await listener.until_type("job.cancelled")
         assert [event["seq"] for event in events] == [1, 2]
 
