@@ -21,7 +21,7 @@ def register(
     ] = False,
     url: UrlOption = None,
 ) -> None:
-    """Ask for an account. The code in the mail goes to `letuin verify`."""
+    """Ask for an account. The code in the mail goes to `letuin verify-email`."""
     body = {"email": email, "password": read_password(is_piped=password_stdin, confirm=True), "name": name}
     ask(url, lambda client: client.post("/auth/register", body=body), as_nobody=True)
-    error_console().print(f"A mail to {email} is on its way; go on with `letuin verify CODE`.", markup=False)
+    error_console().print(f"A mail to {email} is on its way; go on with `letuin verify-email CODE`.", markup=False)

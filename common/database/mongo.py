@@ -1,7 +1,7 @@
 """MongoDB: the client, and what its errors mean. The only file that knows motor."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from threading import Thread
@@ -65,6 +65,12 @@ class Mongo:
                     raise
                 index = {"name": name, "expireAfterSeconds": seconds}
                 await self._database.command("collMod", self.collection(model).name, index=index)
+
+    async def list_indexes(self, model: type[Document]) -> Mapping[str, Mapping[str, Any]]:
+        """The indexes that are there, by name, each with its options. Raises `UnavailableError`."""
+        with translated():
+            found: Mapping[str, Mapping[str, Any]] = await self.collection(model).index_information()
+        return found
 
     async def insert_many(self, model: type[Document], documents: list[dict[str, Any]]) -> int:
         """Insert what is not there yet and return how many documents the server refused. Raises `UnavailableError`."""

@@ -1,4 +1,4 @@
-"""`letuin register`, `verify`, `login` and `logout`, against a running api."""
+"""`letuin register`, `verify-email`, `login` and `logout`, against a running api."""
 
 import asyncio
 import json
@@ -65,11 +65,11 @@ async def test_an_account_from_the_command_line(api: str, stores: Stores, tmp_pa
 
     assert (await run("jobs", "list")).returncode == 2
     registered = await run("register", "ada@example.com", "--name", "Ada", "--password-stdin", stdin=_PASSWORD)
-    assert (registered.returncode, "letuin verify" in registered.stderr) == (0, True), registered.stderr
+    assert (registered.returncode, "letuin verify-email" in registered.stderr) == (0, True), registered.stderr
     refused = await run("register", "eve@example.com", "--password-stdin", stdin="password1")
     assert (refused.returncode, "first that are tried" in refused.stderr) == (2, True)
-    assert "not valid" in (await run("verify", "no-code")).stderr
-    assert (await run("verify", await code_of(stores, tmp_path / "data"))).returncode == 0
+    assert "not valid" in (await run("verify-email", "no-code")).stderr
+    assert (await run("verify-email", await code_of(stores, tmp_path / "data"))).returncode == 0
     assert (await run("login", "ada@example.com", "--password-stdin", stdin=_PASSWORD)).returncode == 0
     kept = kept_tokens(tmp_path)
     assert kept.stat().st_mode & 0o777 == 0o600

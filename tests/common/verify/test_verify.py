@@ -1,0 +1,243 @@
+"""`letuin verify`: seeded corruptions are found, mended, and gone; what is sound is left alone, also under load."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from common.config import CommonSettings
+from common.container import CommonContainer
+from common.ids import new_id
+from common.jobs.system_echo import SystemEchoPayload, system_echo
+from common.queue.client import SubmitOptions
+from common.queue.limits import ConcurrencyLimit
+from common.queue.status import JobStatus
+from common.repository.job import Owner
+from common.repository.log import RequestLogRepository
+from common.repository.worker import Incarnation, WorkerRepository
+from common.verify.check import Stores, find_checks
+from common.verify.verifier import Finding, verify
+from tests.fixtures import stores as fixtures
+from tests.fixtures.letuin import letuin
+from tests.fixtures.mongo import connected
+from tests.fixtures.workers import Watcher, running_worker
+
+PAYLOAD = SystemEchoPayload(message="hi")
+
+
+@dataclass
+class Ground:
+    """Sound stores with a job in them, and ways to harm them."""
+
+    container: CommonContainer
+    owner: Owner
+    stores: Stores
+    job_id: UUID
+
+    async def sql(self, statement: str, **values: Any) -> None:
+        """Harm rows, past the guards."""
+        async with self.container.sessions().begin() as db:
+            await db.execute(text("SET LOCAL session_replication_role = replica"))
+            await db.execute(text(statement), {"id": self.job_id, **values} if ":id" in statement else values)
+
+    async def submit(self, **options: Any) -> UUID:
+        queue = self.container.queue()
+        return (await queue.submit(system_echo, PAYLOAD, owner=self.owner, options=SubmitOptions(**options))).id
+
+    async def verify(self, *, mends: bool = False) -> dict[str, Finding]:
+        found = await verify(find_checks(), self.stores, mends=mends, settle=0)
+        assert not [finding.error for finding in found if finding.error]
+        return {finding.check.name: finding for finding in found}
+
+
+@pytest.fixture
+async def ground(container: CommonContainer, owner: Owner, settings: CommonSettings) -> Ground:
+    job = await container.queue().submit(system_echo, PAYLOAD, owner=owner)
+    return Ground(container, owner, Stores(settings, container, {}), job.id)
+
+
+type Harm = Callable[[Ground], Awaitable[None]]
+
+
+async def lose_lease(ground: Ground) -> None:
+    await ground.sql(
+        "UPDATE jobs SET status = 'running', attempt = 1, lease_owner = id, started_at = now() WHERE id = :id"
+    )
+
+
+async def miscount(ground: Ground) -> None:
+    await ground.sql("UPDATE jobs SET pending_after = 1 WHERE id = :id")
+
+
+async def forget_dependant(ground: Ground) -> None:
+    await ground.submit(after=(ground.job_id,))
+    await ground.sql("UPDATE jobs SET status = 'cancelled', finished_at = now(), has_dependants = false WHERE id = :id")
+
+
+async def look_away(ground: Ground) -> None:
+    await ground.sql("UPDATE jobs SET next_dispatch_at = now() + interval '1 day' WHERE id = :id")
+
+
+async def misrank(ground: Ground) -> None:
+    await ground.sql("UPDATE jobs SET rank_at = rank_at + interval '1 year' WHERE id = :id")
+
+
+async def lower_fence(ground: Ground) -> None:
+    await ground.sql(
+        "INSERT INTO attempts (job_id, attempt, worker_id, outcome, started_at) VALUES (:id, 7, :id, 'lost', now())"
+    )
+
+
+async def cut_limits(ground: Ground) -> None:
+    job_id = await ground.submit(concurrency=ConcurrencyLimit("report", 2))
+    await ground.sql("UPDATE jobs SET limit_values = '{}' WHERE id = :job", job=job_id)
+
+
+async def disarm(ground: Ground) -> None:
+    await ground.sql("ALTER TABLE jobs DISABLE TRIGGER guard_job_transition")
+
+
+async def break_index(ground: Ground) -> None:
+    await ground.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_jobs_batch'::regclass")
+
+
+async def hint_at_nothing(ground: Ground) -> None:
+    redis, keys = ground.container.redis(), ground.container.keys()
+    await redis.zadd(keys.queue("default"), {str(new_id()): 0})
+    await redis.zadd(keys.later("email"), {"garbage": 0})
+
+
+async def keep_events(ground: Ground) -> None:
+    redis, keys = ground.container.redis(), ground.container.keys()
+    await redis.xadd(keys.events(new_id()), {"j": "{}"})
+    await ground.container.queue().cancel(ground.job_id, ground.owner)
+    await redis.persist(keys.events(ground.job_id))
+
+
+async def leak_lock(ground: Ground) -> None:
+    await ground.container.redis().set(ground.container.keys().lock("report"), "nobody")
+    await ground.container.redis().set(ground.container.keys().lock("report") + ":fence", "17")
+
+
+async def empty_redis(ground: Ground) -> None:
+    async with ground.container.sessions().begin() as db:
+        worker = Incarnation(new_id(), "host-a", "boot-1", 4711, ("default",), 20)
+        await WorkerRepository().register(db, worker, timedelta(seconds=60))
+    await ground.container.redis().flushdb()
+
+
+HARMS: dict[str, Harm] = {
+    "leases": lose_lease,
+    "dependency-counts": miscount,
+    "unaccounted-ends": forget_dependant,
+    "dispatch-times": look_away,
+    "ranks": misrank,
+    "fences": lower_fence,
+    "limits": cut_limits,
+    "triggers": disarm,
+    "indexes": break_index,
+    "hints": hint_at_nothing,
+    "event-logs": keep_events,
+    "locks": leak_lock,
+    "memory": empty_redis,
+}
+
+
+@pytest.mark.parametrize("name", HARMS)
+async def test_a_seeded_corruption_is_found_and_mended(ground: Ground, name: str) -> None:
+    sound = {await ground.submit(), await ground.submit(delay=timedelta(seconds=60), priority=3)}
+    sound.add(await ground.submit(after=tuple(sound)))
+    assert all(finding.is_sound for finding in (await ground.verify()).values()), "sound stores have no problems"
+    await HARMS[name](ground)
+    before = await whole(ground, sound)
+
+    found = await ground.verify()
+    mended = await ground.verify(mends=True)
+    after = await ground.verify()
+
+    assert [each for each, finding in found.items() if not finding.is_sound] == [name]
+    assert mended[name].problems
+    assert mended[name].left == []
+    assert not [each for each, finding in after.items() if finding.problems]
+    assert await whole(ground, sound) == before, "what is sound is left alone"
+
+
+async def whole(ground: Ground, ids: set[UUID]) -> list[str]:
+    async with ground.container.sessions()() as db:
+        rows = await db.execute(
+            text("SELECT jobs::text FROM jobs WHERE id = ANY(:ids) ORDER BY id"), {"ids": list(ids)}
+        )
+        return list(rows.scalars())
+
+
+async def test_a_mended_job_ends(ground: Ground, settings: CommonSettings, watcher: Watcher) -> None:
+    """Each of these would have kept its job from ever ending, also with workers that live."""
+    lost, miscounted, forgotten, parent = [await ground.submit() for _ in range(4)]
+    child = await ground.submit(after=(parent,))
+    for job_id, harm in ((lost, lose_lease), (miscounted, miscount), (forgotten, misrank)):
+        await harm(Ground(ground.container, ground.owner, ground.stores, job_id))
+    await ground.sql(
+        "UPDATE jobs SET status = 'succeeded', finished_at = now(), has_dependants = false WHERE id = :parent",
+        parent=parent,
+    )
+    await ground.container.redis().flushdb()
+    await ground.verify(mends=True)
+    async with running_worker(settings):
+        for job_id in (lost, miscounted, forgotten, child):
+            async with ground.container.sessions()() as db:
+                job = await ground.container.jobs().get(db, job_id, ground.owner)
+            assert (await watcher.ended(job)).status == JobStatus.SUCCEEDED
+
+
+async def test_a_running_system_is_sound(ground: Ground, settings: CommonSettings, watcher: Watcher) -> None:
+    async with running_worker(settings, worker_concurrency=20):
+        jobs = [await ground.container.queue().submit(system_echo, PAYLOAD, owner=ground.owner) for _ in range(200)]
+        parents = tuple(job.id for job in jobs[-5:])
+        jobs.append(
+            await ground.container.queue().submit(
+                system_echo, PAYLOAD, owner=ground.owner, options=SubmitOptions(after=parents)
+            )
+        )
+        found = await asyncio.gather(*(ground.verify(mends=True) for _ in range(3)))
+        rows = [await watcher.ended(job) for job in jobs]
+    assert not [finding for each in found for finding in each.values() if finding.problems]
+    assert {(row.status, row.attempt) for row in rows} == {(JobStatus.SUCCEEDED, 1)}
+
+
+async def test_a_request_log_without_its_indexes_gets_them_back(ground: Ground, mongodb_url: str) -> None:
+    logs = RequestLogRepository.open(mongodb_url, retention=timedelta(days=30))
+    await logs.prepare()
+    await logs.close()
+    settings = CommonSettings.model_validate({**ground.stores.settings.model_dump(), "mongodb_url": mongodb_url})
+    harmed = Ground(ground.container, ground.owner, Stores(settings, ground.container, {}), ground.job_id)
+    assert (await harmed.verify())["request-log-indexes"].is_sound
+    async with connected(mongodb_url) as database:
+        await database["request_log"].drop_indexes()
+    assert len((await harmed.verify())["request-log-indexes"].problems) == 4
+    assert (await harmed.verify(mends=True))["request-log-indexes"].left == []
+    assert not (await harmed.verify())["request-log-indexes"].problems
+
+
+async def test_the_command_tells_and_mends(ground: Ground, stores: fixtures.Stores, tmp_path: Path) -> None:
+    async def run(*arguments: str, **env: str) -> tuple[int, str]:
+        command = ("verify", "--settle", "0", *arguments)
+        done = await asyncio.to_thread(letuin, *command, folder=tmp_path, env={**stores.environment, **env})
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout
+
+    await misrank(ground)
+    code, told = await run("--json")
+    [ranks] = [check for check in json.loads(told)["checks"] if check["name"] == "ranks"]
+    assert (code, json.loads(told)["is_sound"], ranks["store"], len(ranks["problems"])) == (1, False, "PostgreSQL", 1)
+    code, told = await run()
+    assert (code, f"job {ground.job_id} has the rank" in told, "letuin verify --repair" in told) == (1, True, True)
+    code, told = await run("--repair")
+    assert (code, "mended  ranks" in told) == (0, True)
+    assert (await run(REDIS_URL="redis://127.0.0.1:1/0"))[0] == 3
