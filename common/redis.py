@@ -118,6 +118,10 @@ class RedisKeys:
         """Value key of a distributed lock."""
         return f"{self.prefix}:lock:{name}"
 
+    def flow(self, scope: str, part: str) -> str:
+        """What is counted of a scope of calls to models: `window`, `slots`, `line`, `tags` or `cooldown`."""
+        return f"{self.prefix}:flow:{scope}:{part}"
+
     @property
     def event_channel(self) -> str:
         """Every event, in batches, for the api processes."""

@@ -1,7 +1,7 @@
 """Settings of the workers. Built once in `main.py` and passed down."""
 
 from datetime import timedelta
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
@@ -70,6 +70,15 @@ class WorkerSettings(CommonSettings):
     llm_first_piece_timeout: Duration = Field(timedelta(minutes=2), gt=timedelta(0))
     llm_idle_timeout: Duration = Field(timedelta(seconds=30), gt=timedelta(0))
     llm_max_answer_bytes: int = Field(512 * 1024, ge=1024)
+
+    llm_requests_per_minute: int = Field(0, ge=0)
+    llm_tokens_per_minute: int = Field(0, ge=0)
+    llm_concurrency: int = Field(0, ge=0)
+    llm_tenant_requests_per_minute: int = Field(0, ge=0)
+    llm_tenant_tokens_per_minute: int = Field(0, ge=0)
+    llm_tenant_concurrency: int = Field(0, ge=0)
+    llm_limit_patience: Duration = Field(timedelta(seconds=1), ge=timedelta(0))
+    llm_limits_without_redis: Literal["open", "closed"] = "open"
 
     embedding_model: OptionalText = None
     embedding_dimensions: OptionalCount = None

@@ -19,6 +19,7 @@ from worker.engine import Engine
 from worker.event_writer import EventWriter
 from worker.finisher import Finisher
 from worker.leader import Leader
+from worker.llm.flow import FlowControl
 from worker.llm.ledger import PaidLedger
 from worker.llm.meter import LlmMeter
 from worker.mailer import SmtpMailer
@@ -83,7 +84,8 @@ class WorkerContainer(CommonContainer):
     )
     paid_calls = providers.Singleton(PaidCallRepository)
     ledger = providers.Singleton(PaidLedger, CommonContainer.direct, paid_calls)
-    ports = providers.Singleton(WorkerPorts, CommonContainer.settings, mailer, webhook_sender, ledger)
+    flow = providers.Singleton(FlowControl.of, CommonContainer.settings, CommonContainer.redis, CommonContainer.keys)
+    ports = providers.Singleton(WorkerPorts, CommonContainer.settings, mailer, webhook_sender, ledger, flow)
     event_writer = providers.Singleton(EventWriter, CommonContainer.events)
     dependants = providers.Singleton(
         Dependants,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from common.ports import CallOrigin, ChatChunk, ChatRequest
 from worker.config import WorkerSettings
+from worker.embedding.bound import BoundEmbeddings
 from worker.embedding.manager import EmbeddingManager
+from worker.llm.flow import FlowControl
 from worker.llm.journal import AttemptJournal
 from worker.llm.ledger import PaidLedger
 from worker.mailer import SmtpMailer
@@ -49,10 +51,19 @@ class LazyChat:
 class WorkerPorts:
     """What is shared by all attempts of this process. Implements `common.ports.PortSource`."""
 
-    def __init__(self, settings: WorkerSettings, mail: SmtpMailer, webhooks: WebhookSender, ledger: PaidLedger) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        mail: SmtpMailer,
+        webhooks: WebhookSender,
+        ledger: PaidLedger,
+        flow: FlowControl,
+    ) -> None:
+        self.patience = settings.llm_limit_patience
         self.ledger = ledger
+        self.flow = flow
         self.chat = LazyChat(settings)
-        self.embeddings = EmbeddingManager(settings)
+        self.embeddings = EmbeddingManager(settings, flow)
         self.mail = mail
         self.webhooks = webhooks
 
@@ -68,6 +79,7 @@ class WorkerPorts:
         """Release what was built."""
         await self.chat.aclose()
         await self.embeddings.aclose()
+        await self.flow.aclose()
         await self.mail.aclose()
 
 
@@ -87,9 +99,10 @@ class BoundPorts:
         return self._shared.chat
 
     @property
-    def embeddings(self) -> EmbeddingManager:
+    def embeddings(self) -> BoundEmbeddings:
         """The models that turn texts into vectors."""
-        return self._shared.embeddings
+        shared = self._shared
+        return BoundEmbeddings(shared.embeddings, shared.flow, self._origin, shared.patience)
 
     @property
     def mail(self) -> SmtpMailer:

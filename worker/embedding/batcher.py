@@ -182,7 +182,9 @@ def _deliver(shares: Sequence[_Share], answer: Vectors) -> None:
 def _fail(shares: Sequence[_Share], error: Exception) -> None:
     for share in shares:
         if not share.done.done():
-            share.done.set_exception(copy.copy(error))
+            own = copy.copy(error)
+            own.args = error.args
+            share.done.set_exception(own)
 
 
 def _join(parts: Sequence[Vectors]) -> Vectors:

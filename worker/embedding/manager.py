@@ -2,24 +2,30 @@
 
 import asyncio
 import importlib
+from datetime import timedelta
 
 from common.errors import TransientError
 from common.ports import Embeddings, EmbedRequest, Usage
 from worker.config import WorkerSettings
 from worker.embedding.backend import EmbeddingBackend
 from worker.embedding.batcher import BatchLimits, MicroBatcher
+from worker.embedding.flowing import FlowingModel
 from worker.embedding.packaged import PackagedModel
 from worker.embedding.registry import EmbeddingRegistry, EmbeddingRoute
+from worker.llm.flow import FlowControl
+from worker.llm.flow_limits import FlowLimits
 
 _PACKAGED_ITEMS = 64
+_COOLDOWN = timedelta(seconds=15)
 _PROBE = "dimension"
 
 
 class EmbeddingManager:
     """Every configured embedding model. Implements `common.ports.EmbeddingModel`. Light until it is used."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: WorkerSettings, flow: FlowControl) -> None:
         self._settings = settings
+        self._flow = flow
         self._registry = EmbeddingRegistry(settings)
         self._batchers: dict[str, MicroBatcher] = {}
         self._dimensions: dict[str, int] = {}
@@ -29,6 +35,10 @@ class EmbeddingManager:
     def models(self) -> list[str]:
         """Names of the models known in advance."""
         return self._registry.names
+
+    def name_of(self, model: str | None) -> str:
+        """The name under which a model is known. Raises `PermanentError` for one that is not."""
+        return self._registry.get_route(model).name
 
     async def embed(self, request: EmbedRequest) -> Embeddings:
         """See `EmbeddingModel.embed`."""
@@ -70,8 +80,14 @@ class EmbeddingManager:
             return PackagedModel()
         # By name and in a thread: it imports langchain-openai, which takes seconds.
         module = await asyncio.to_thread(importlib.import_module, "worker.embedding.provider")
-        backend: EmbeddingBackend = module.ProviderModel(self._settings, route)
-        return backend
+        return FlowingModel(
+            module.ProviderModel(self._settings, route),
+            self._flow,
+            route.name,
+            limits=FlowLimits(),
+            patience=self._settings.llm_limit_patience,
+            cooldown=_COOLDOWN,
+        )
 
     def _limits(self, route: EmbeddingRoute) -> BatchLimits:
         chosen = self._settings

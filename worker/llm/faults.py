@@ -11,6 +11,7 @@ from langchain_core.exceptions import ContextOverflowError
 
 from common.errors import JobError, PermanentError, TransientError
 from common.redaction import MASK, redact
+from worker.llm.errors import OverloadedError
 
 _LONGEST_WAIT = timedelta(days=1)
 _LONGEST_DETAIL = 200
@@ -47,7 +48,8 @@ def _refusal(error: openai.APIError, model: str, private: Sequence[str]) -> JobE
         return TransientError(f"{model} broke off with an error{_detail(error, private)}")
     if status in _WORTH_REPEATING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
-        return TransientError(f"{model} answered {status}", retry_after=parse_retry_after(headers))
+        kind = OverloadedError if status == HTTPStatus.TOO_MANY_REQUESTS else TransientError
+        return kind(f"{model} answered {status}", retry_after=parse_retry_after(headers))
     if status in _KEY_REFUSED:
         return PermanentError(f"{model} answered {status}: check OPENAI_API_KEY and what it may use")
     return PermanentError(f"{model} refused the request ({status}){_detail(error, private)}")

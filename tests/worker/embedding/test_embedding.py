@@ -2,14 +2,20 @@
 
 import asyncio
 import sys
+from datetime import timedelta
 
 import pytest
 
-from common.errors import PermanentError, TransientError
-from common.ports import Embeddings, EmbedRequest, Usage
+from common.container import CommonContainer
+from common.errors import PermanentError, Snooze, TransientError
+from common.ids import new_id
+from common.ports import CallOrigin, Embeddings, EmbedRequest, Usage
 from tests.fixtures.provider import Provider, Reply
 from tests.worker.embedding.conftest import KEY, Build
+from worker.embedding.bound import BoundEmbeddings
 from worker.embedding.registry import PACKAGED_MODEL
+from worker.llm.flow import FlowControl
+from worker.llm.flow_limits import FlowLimits, FlowRules
 
 TEXT = "Something private that only I know"
 
@@ -94,12 +100,45 @@ async def test_one_callers_bad_text_spoils_nobody_elses_vectors(provider: Provid
 async def test_every_caller_of_a_failed_request_hears_of_it(provider: Provider, with_provider: Build) -> None:
     manager = with_provider()
     await manager.embed(EmbedRequest(["the first"]))
-    provider.script(Reply(status=429, headers={"Retry-After": "7"}))
+    provider.script(Reply(status=503, headers={"Retry-After": "7"}))
     answers = await asyncio.gather(*(manager.embed(EmbedRequest([TEXT])) for _ in range(5)), return_exceptions=True)
     errors = [answer for answer in answers if isinstance(answer, TransientError)]
     assert len({id(error) for error in errors}) == 5
     assert {error.retry_after.total_seconds() for error in errors if error.retry_after} == {7}
     assert len(provider.seen) == 2
+
+
+async def test_a_provider_that_has_enough_is_left_alone_by_every_worker(
+    provider: Provider, with_provider: Build
+) -> None:
+    provider.script(Reply(status=429, headers={"Retry-After": "7"}))
+    for manager in (with_provider(), with_provider()):
+        with pytest.raises(Snooze) as caught:
+            await manager.embed(EmbedRequest([TEXT]))
+        assert caught.value.message == "cooldown"
+        assert timedelta(seconds=5) < caught.value.delay < timedelta(seconds=9)
+    assert len(provider.seen) == 1
+    assert (await manager.embed(EmbedRequest([TEXT], "text-embedding-3-small"))).dimension == 1536
+
+
+async def test_requests_are_limited_by_what_travels_not_by_calls(provider: Provider, with_provider: Build) -> None:
+    manager = with_provider(llm_requests_per_minute=2)
+    await manager.embed(EmbedRequest(["the first"]))
+    await asyncio.gather(*(manager.embed(EmbedRequest([TEXT])) for _ in range(50)))
+    with pytest.raises(Snooze, match="rate"):
+        await manager.embed(EmbedRequest([TEXT]))
+    assert len(provider.seen) == 2
+
+
+async def test_a_tenant_has_limits_of_its_own(container: CommonContainer, with_provider: Build) -> None:
+    manager = with_provider()
+    flow = FlowControl(container.redis(), container.keys(), FlowRules(tenant=FlowLimits(tokens=50)))
+    one, other = (CallOrigin(new_id(), 1, new_id(), new_id()) for _ in range(2))
+    for origin in (one, other):
+        port = BoundEmbeddings(manager, flow, origin, timedelta(0))
+        assert len((await port.embed(EmbedRequest(["word " * 25]))).vectors) == 1
+        with pytest.raises(Snooze):
+            await port.embed(EmbedRequest(["word " * 25]))
 
 
 @pytest.mark.parametrize(
