@@ -21,6 +21,14 @@ pytest_plugins = [
 _process = pytest.StashKey["subprocess.Popen[str]"]()
 
 
+_MOST_WORKERS = 15  # Valkey has 16 databases; the first one is for runs without xdist
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two a core: leases, outages and starts of processes are mostly waited for."""
+    return min(2 * len(os.sched_getaffinity(0)), _MOST_WORKERS)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if SERVERS in os.environ or config.option.collectonly:
         return
