@@ -54,7 +54,7 @@ class FiringWriter:
         kind = self._catalog.get_kind(schedule.kind)
         facts = FiringFacts(slot, now, schedule.last_slot, schedule.timezone, schedule.id, schedule.name)
         try:
-            payload = kind.payload.model_validate(render(schedule.payload, facts.values()))
+            payload = kind.payload.model_validate(render(schedule.payload, facts))
         except ValidationError as error:
             raise InvalidError(f"the payload does not fit {kind.name}: {_first(error)}") from error
         except ValueError as error:

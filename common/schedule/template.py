@@ -39,18 +39,18 @@ class FiringFacts:
         }
 
 
-def render(template: Any, values: Mapping[str, str | None]) -> Any:
+def render(template: Any, facts: FiringFacts) -> Any:
     """`template` with every `{{ name }}` in its texts replaced; a text that is nothing else may become null.
 
     Raises `ValueError` for a name that is not known.
     """
     match template:
         case dict():
-            return {key: render(item, values) for key, item in template.items()}
+            return {key: render(item, facts) for key, item in template.items()}
         case list():
-            return [render(item, values) for item in template]
+            return [render(item, facts) for item in template]
         case str() if "{{" in template:
-            return _render_text(template, values)
+            return _render_text(template, facts.values())
     return template
 
 
