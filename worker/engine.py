@@ -33,7 +33,9 @@ _PROGRESS_INTERVAL = 1.0
 _LOOK_INTERVAL = 10.0
 _WATCH_INTERVAL = 0.1
 _ENOUGH_FREE = 0.25
-_GATHER = 0.002
+# Freed slots wait for each other this share of what jobs take on average, seconds at least and at most.
+_GATHER_SHARE, _GATHER_LEAST, _GATHER_MOST = 0.05, 0.002, 0.02
+_MEAN_WEIGHT = 0.05
 
 
 class Engine(Worker):
@@ -81,6 +83,7 @@ class Engine(Worker):
         self._wake.set()
         self._is_behind = False
         self._gathering: asyncio.TimerHandle | None = None
+        self._mean_seconds = 0.0
         self._stopping = asyncio.Event()
         self._next_look = 0.0
         self._is_draining = False
@@ -202,6 +205,7 @@ class Engine(Worker):
                 logger.exception("The attempt could not be finished; the job goes back to its queue")
             finally:
                 del self._running[job.id]
+                self._mean_seconds += (monotonic() - started - self._mean_seconds) * _MEAN_WEIGHT
                 self._offer_slot()
 
     def _offer_slot(self) -> None:
@@ -211,7 +215,8 @@ class Engine(Worker):
         if self.free_slots >= self.max_jobs * _ENOUGH_FREE:
             self.wake()
         elif self._gathering is None:
-            self._gathering = asyncio.get_running_loop().call_later(_GATHER, self._end_gathering)
+            seconds = min(max(self._mean_seconds * _GATHER_SHARE, _GATHER_LEAST), _GATHER_MOST)
+            self._gathering = asyncio.get_running_loop().call_later(seconds, self._end_gathering)
 
     def _end_gathering(self) -> None:
         self._gathering = None
