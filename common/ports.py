@@ -36,11 +36,12 @@ class ToolCall(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool that a model may call; `parameters` is a JSON schema."""
+    """A tool that a model may call; `parameters` is a JSON schema, which a `strict` provider enforces."""
 
     name: str
     description: str
     parameters: Mapping[str, Any]
+    strict: bool | None = None
 
 
 class ChatMessage(BaseModel):
@@ -60,13 +61,17 @@ class Usage(BaseModel):
     input_tokens: int = Field(0, ge=0)
     output_tokens: int = Field(0, ge=0)
     total_tokens: int = Field(0, ge=0)
+    cached_tokens: int = Field(0, ge=0, description="Of the input, what the provider had read before.")
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """One call to a chat model; `model=None` means the default one.
 
-    `response_schema` is the JSON schema that the answer must follow. `step` names the call within its job for the
+    `tool_choice` is `auto`, `none`, `required` or the name of a tool. `response_schema` is the JSON schema that the
+    answer must follow, told to the provider as `response_name`; `is_json` asks for any JSON object. `options` are
+    further parameters, passed as they are. `may_cache`: whether an equal earlier answer will do, where the cache is
+    on; None leaves it to the temperature (only 0). `step` names the call within its job for the
     journal of paid calls: a retry that comes to the same step with the same input gets the answer that was paid for.
     Left out, the calls of a job are told apart by their input and by their order.
     """
@@ -79,18 +84,27 @@ class ChatRequest:
     tools: Sequence[ToolSpec] = ()
     tool_choice: str | None = None
     response_schema: Mapping[str, Any] | None = None
+    response_name: str = "answer"
+    response_strict: bool | None = None
+    is_json: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    may_cache: bool | None = None
     step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChatChunk:
-    """A piece of an answer. The last carries `finish_reason` and whole `tool_calls`. `usage` comes then or later."""
+    """A piece of an answer. The last carries `finish_reason` and whole `tool_calls`. `usage` comes then or later.
+
+    `is_cached` is said with the finish reason: an equal answer was at hand, and nothing was paid.
+    """
 
     text: str = ""
     model: str | None = None
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+    is_cached: bool = False
 
 
 class ChatModel(Protocol):

@@ -9,6 +9,8 @@ from pydantic_settings import NoDecode
 
 from common.config import CommonSettings, Duration, OptionalPath, OptionalSecret, OptionalText, none_if_empty
 from common.mail.templates import MailLocale
+from worker.llm.card import ModelCard
+from worker.llm.keys import read_key
 from worker.mail.message import parse_sender
 from worker.mail.server import SmtpSecurity, parse_smtp_url
 
@@ -80,6 +82,14 @@ class WorkerSettings(CommonSettings):
     llm_limit_patience: Duration = Field(timedelta(seconds=1), ge=timedelta(0))
     llm_limits_without_redis: Literal["open", "closed"] = "open"
 
+    llm_models: tuple[ModelCard, ...] = ()
+    llm_fallbacks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    llm_over_budget: Literal["wait", "fail"] = "wait"
+    llm_cache_lifetime: Duration = Field(timedelta(0), ge=timedelta(0), le=timedelta(days=30))
+    llm_cooldown: Duration = Field(timedelta(seconds=15), gt=timedelta(0), le=timedelta(hours=1))
+    llm_cooldown_after: int = Field(3, ge=1)
+    usage_retention: Duration = Field(timedelta(days=400), gt=timedelta(0))
+
     embedding_model: OptionalText = None
     embedding_dimensions: OptionalCount = None
     embedding_batch_size: int = Field(128, ge=1, le=2048)
@@ -107,6 +117,19 @@ class WorkerSettings(CommonSettings):
     webhook_schedule: Annotated[tuple[Duration, ...], NoDecode, BeforeValidator(_split)] = _WEBHOOK_SCHEDULE
     webhook_interval: Duration = Field(timedelta(seconds=1), gt=timedelta(0))
     webhook_retention: Duration = Field(timedelta(days=30), gt=timedelta(0))
+
+    @model_validator(mode="after")
+    def _models_can_be_used(self) -> Self:
+        names = [card.name.lower() for card in self.llm_models]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"LLM_MODELS names {', '.join(twice)} twice")
+        for card in self.llm_models:
+            if card.api_key is not None:
+                try:
+                    read_key(card.api_key)
+                except ValueError as error:
+                    raise ValueError(f"LLM_MODELS, {card.name}: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _mail_server_can_be_used(self) -> Self:

@@ -2,10 +2,20 @@
 
 from contextlib import aclosing
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from common.chat import (
+    AnswerFormat,
+    ChatTool,
+    ChatToolCall,
+    ChosenTool,
+    ConversationMessage,
+    ModelName,
+    check_answers,
+    check_choice,
+)
 from common.errors import TransientError
 from common.ports import ChatMessage, ChatRequest, FinishReason, Usage
 from common.queue.context import JobContext
@@ -14,14 +24,7 @@ from common.queue.definition import QueueName, Retry, job
 _MAX_MESSAGES = 500
 _MAX_LENGTH = 100_000
 _MAX_TOKENS = 1_000_000
-
-ModelName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-
-
-class LlmChatMessage(ChatMessage):
-    """One turn of the conversation."""
-
-    content: str = Field(min_length=1, max_length=_MAX_LENGTH)
+_OPTIONS = ("top_p", "stop", "seed", "parallel_tool_calls", "reasoning_effort")
 
 
 class LlmChatPayload(BaseModel):
@@ -29,7 +32,7 @@ class LlmChatPayload(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    messages: list[LlmChatMessage] | None = Field(
+    messages: list[ConversationMessage] | None = Field(
         None, min_length=1, max_length=_MAX_MESSAGES, examples=[[{"role": "user", "content": "What is a queue?"}]]
     )
     prompt: str | None = Field(
@@ -41,18 +44,57 @@ class LlmChatPayload(BaseModel):
     )
     max_tokens: int | None = Field(None, ge=1, le=_MAX_TOKENS, description="Most tokens to answer with.")
     stream: bool = Field(True, description="Send the answer as `llm.delta` events while it is written.")
+    tools: list[ChatTool] = Field(default_factory=list, max_length=128, description="What the model may call.")
+    tool_choice: Literal["auto", "none", "required"] | ChosenTool | None = Field(
+        None, description="Whether it must, and what; left out it decides itself."
+    )
+    response_format: AnswerFormat | None = Field(None, description="JSON, also by a schema; the model must know how.")
+    top_p: float | None = Field(None, gt=0, le=1)
+    stop: list[str] | None = Field(None, min_length=1, max_length=4, description="Texts that end the answer.")
+    seed: int | None = Field(None, ge=-(2**53), le=2**53)
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: Literal["minimal", "low", "medium", "high"] | None = None
+    cache: bool | None = Field(
+        None,
+        description="Whether an equal earlier answer will do, where LLM_CACHE_LIFETIME allows it. "
+        "Left out: with temperature 0 only.",
+    )
 
     @model_validator(mode="after")
-    def _one_way_to_ask(self) -> Self:
+    def _can_be_asked(self) -> Self:
         if (self.messages is None) == (self.prompt is None):
             raise ValueError("give either messages or prompt, and not both")
+        check_answers(self.messages or ())
+        check_choice(self.tool_choice, self.tools)
         return self
 
     def conversation(self) -> list[ChatMessage]:
         """The messages, whichever way they were given."""
         if self.prompt is not None:
             return [ChatMessage(role="user", content=self.prompt)]
-        return list(self.messages or ())
+        return [message.to_port() for message in self.messages or ()]
+
+    def request(self) -> ChatRequest:
+        """What to ask the model."""
+        choice = self.tool_choice
+        form = self.response_format
+        schema = form.json_schema if form else None
+        options: dict[str, Any] = {name: getattr(self, name) for name in _OPTIONS}
+        return ChatRequest(
+            messages=self.conversation(),
+            model=self.model,
+            temperature=self.temperature,
+            max_tokens=self.max_tokens,
+            stream=self.stream,
+            tools=tuple(tool.to_port() for tool in self.tools),
+            tool_choice=choice.function.name if isinstance(choice, ChosenTool) else choice,
+            response_schema=schema.schema_ if schema else None,
+            response_name=schema.name if schema else "answer",
+            response_strict=schema.strict if schema else None,
+            is_json=form is not None and form.type == "json_object",
+            options={name: value for name, value in options.items() if value is not None},
+            may_cache=self.cache,
+        )
 
 
 class LlmChatResult(BaseModel):
@@ -62,31 +104,28 @@ class LlmChatResult(BaseModel):
     finish_reason: FinishReason
     usage: Usage | None
     model: str
+    tool_calls: list[ChatToolCall] = Field(default_factory=list)
+    cached: bool = Field(False, description="An equal answer was at hand; its tokens were not paid again.")
 
 
 @job("llm.chat", queue=QueueName.LLM, timeout=timedelta(minutes=10), retry=Retry(max_attempts=4))
 async def llm_chat(ctx: JobContext, payload: LlmChatPayload) -> LlmChatResult:
     """Ask a language model and return its answer, telling it piece by piece while it comes."""
-    request = ChatRequest(
-        messages=payload.conversation(),
-        model=payload.model,
-        temperature=payload.temperature,
-        max_tokens=payload.max_tokens,
-        stream=payload.stream,
-    )
     if payload.stream and ctx.attempt > 1:
         await ctx.emit("llm.reset", {"attempt": ctx.attempt})
     pieces: list[str] = []
-    model, finish_reason, usage = None, None, None
-    async with aclosing(ctx.ports.chat.stream(request)) as chunks:
+    found: dict[str, Any] = {}
+    async with aclosing(ctx.ports.chat.stream(payload.request())) as chunks:
         async for chunk in chunks:
             if chunk.text:
                 pieces.append(chunk.text)
                 if payload.stream:
                     await ctx.delta(chunk.text)
-            model = chunk.model or model
-            finish_reason = chunk.finish_reason or finish_reason
-            usage = chunk.usage or usage
-    if finish_reason is None:
+            said = {"model": chunk.model, "finish_reason": chunk.finish_reason, "usage": chunk.usage}
+            found |= {name: value for name, value in said.items() if value is not None}
+            if chunk.tool_calls:
+                found["tool_calls"] = [ChatToolCall.of(call) for call in chunk.tool_calls]
+            found["cached"] = found.get("cached", False) or chunk.is_cached
+    if "finish_reason" not in found:
         raise TransientError("the answer ended without a finish reason")
-    return LlmChatResult(text="".join(pieces), finish_reason=finish_reason, usage=usage, model=model or "")
+    return LlmChatResult(**{"text": "".join(pieces), "usage": None, "model": "", **found})

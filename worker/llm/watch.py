@@ -44,6 +44,7 @@ class StreamWatch:
 
     def _count(self, piece: AIMessageChunk) -> None:
         self.finished = self.finished or "finish_reason" in piece.response_metadata
-        self._bytes += len(piece.text.encode("utf-8", "replace"))
+        said = piece.text + "".join(part["args"] or "" for part in piece.tool_call_chunks)
+        self._bytes += len(said.encode("utf-8", "replace"))
         if self._bytes > self._max_bytes:
             raise PermanentError(f"the answer is longer than LLM_MAX_ANSWER_BYTES ({self._max_bytes}) allows")

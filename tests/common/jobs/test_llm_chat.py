@@ -11,9 +11,22 @@ from pydantic import ValidationError
 from common.errors import TransientError
 from common.ids import new_id
 from common.jobs.llm_chat import LlmChatPayload, llm_chat
-from common.ports import ChatChunk, ChatMessage, ChatRequest, EmbeddingModel, Journal, Mailer, Usage, WebhookSender
+from common.ports import (
+    ChatChunk,
+    ChatMessage,
+    ChatRequest,
+    EmbeddingModel,
+    Journal,
+    Mailer,
+    ToolCall,
+    ToolSpec,
+    Usage,
+    WebhookSender,
+)
 from common.queue.context import JobContext
 
+CALL = {"id": "c1", "function": {"name": "add", "arguments": '{"a": 2}'}}
+TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
 USAGE = Usage(input_tokens=3, output_tokens=2, total_tokens=5)
 ANSWER = (ChatChunk("Hel"), ChatChunk(""), ChatChunk("lo 안녕"), ChatChunk(model="m", finish_reason="length"))
 
@@ -99,6 +112,8 @@ async def test_the_answer_is_streamed_and_returned() -> None:
         "finish_reason": "length",
         "usage": USAGE.model_dump(),
         "model": "m",
+        "tool_calls": [],
+        "cached": False,
     }
     assert events.told == [("llm.delta", "Hel"), ("llm.delta", "lo 안녕")]
     assert chat.requests == [ChatRequest([ChatMessage(role="user", content="Hi")], model="gpt-5", max_tokens=2)]
@@ -114,6 +129,31 @@ async def test_without_streaming_nothing_is_told() -> None:
     assert events.told == []
     assert [message.model_dump(exclude_defaults=True) for message in chat.requests[0].messages] == messages
     assert chat.requests[0].stream is False
+
+
+async def test_tools_a_schema_and_options_are_passed_and_calls_returned() -> None:
+    asked = ToolCall(id="c2", name="add", arguments='{"a": 3}')
+    chat = Chat([ChatChunk(model="m", finish_reason="tool_calls", tool_calls=(asked,), is_cached=True)])
+    form = {"type": "json_schema", "json_schema": {"name": "sum", "schema": {"type": "object"}, "strict": True}}
+    said = [
+        {"role": "user", "content": "2 and 3?"},
+        {"role": "assistant", "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "c1", "content": ""},
+    ]
+    choice = {"type": "function", "function": {"name": "add"}}
+    values = {"messages": said, "tools": [TOOL], "tool_choice": choice, "response_format": form, "seed": 1}
+    payload = LlmChatPayload.model_validate(LlmChatPayload.model_validate(values).model_dump(mode="json"))
+    result = await llm_chat(context(chat, Events()), payload)
+    [request] = chat.requests
+    assert [message.role for message in request.messages] == ["user", "assistant", "tool"]
+    assert request.messages[1].tool_calls == (ToolCall(id="c1", name="add", arguments='{"a": 2}'),)
+    assert request.tools == (ToolSpec("add", "", {"type": "object"}),)
+    assert (request.tool_choice, request.response_schema, request.response_name) == ("add", {"type": "object"}, "sum")
+    assert (request.response_strict, request.options) == (True, {"seed": 1})
+    assert result.model_dump()["tool_calls"] == [
+        {"id": "c2", "type": "function", "function": {"name": "add", "arguments": '{"a": 3}'}}
+    ]
+    assert (result.text, result.finish_reason, result.cached) == ("", "tool_calls", True)
 
 
 async def test_another_attempt_starts_the_text_anew() -> None:
@@ -158,6 +198,20 @@ async def test_the_model_is_stopped_when_the_handler_fails() -> None:
         ({"prompt": "a", "temperature": "nan"}, ("temperature",), ""),
         ({"prompt": "a", "max_tokens": 0}, ("max_tokens",), "greater than or equal to 1"),
         ({"prompt": "a", "model": " "}, ("model",), "at least 1 character"),
+        ({"messages": [{"role": "user"}]}, ("messages", 0), "content is missing"),
+        ({"messages": [{"role": "user", "content": "a", "tool_calls": [CALL]}]}, ("messages", 0), "only the assistant"),
+        ({"messages": [{"role": "tool", "content": "4"}]}, ("messages", 0), "tool_call_id go together"),
+        ({"messages": [{"role": "tool", "content": "4", "tool_call_id": "c1"}]}, (), "answers no tool call before it"),
+        ({"prompt": "a", "tools": [TOOL, TOOL]}, (), "two tools have the same name"),
+        ({"prompt": "a", "tool_choice": "required"}, (), "tool_choice needs tools"),
+        ({"prompt": "a", "tools": [{"function": {"name": "a b"}}]}, ("tools", 0, "function", "name"), "pattern"),
+        (
+            {"prompt": "a", "tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "sub"}}},
+            (),
+            "not among the tools",
+        ),
+        ({"prompt": "a", "response_format": {"type": "json_schema"}}, ("response_format",), "give json_schema with"),
+        ({"prompt": "a", "stop": []}, ("stop",), "at least 1 item"),
     ],
 )
 def test_a_wrong_payload_is_refused_with_its_path(payload: object, path: tuple[str | int, ...], said: str) -> None:
