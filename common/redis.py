@@ -122,6 +122,10 @@ class RedisKeys:
         """What is counted of a scope of calls to models: `window`, `slots`, `line`, `tags` or `cooldown`."""
         return f"{self.prefix}:flow:{scope}:{part}"
 
+    def llm_answer(self, tenant_id: UUID, model: str, input_hash: str) -> str:
+        """A cached answer of a model, for one tenant."""
+        return f"{self.prefix}:llm-answer:{tenant_id}:{model}:{input_hash}"
+
     @property
     def event_channel(self) -> str:
         """Every event, in batches, for the api processes."""

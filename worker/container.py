@@ -19,6 +19,9 @@ from worker.engine import Engine
 from worker.event_writer import EventWriter
 from worker.finisher import Finisher
 from worker.leader import Leader
+from worker.llm.breaker import Breaker
+from worker.llm.cache import AnswerCache
+from worker.llm.desk import CallDesk
 from worker.llm.flow import FlowControl
 from worker.llm.ledger import PaidLedger
 from worker.llm.meter import LlmMeter
@@ -85,7 +88,12 @@ class WorkerContainer(CommonContainer):
     paid_calls = providers.Singleton(PaidCallRepository)
     ledger = providers.Singleton(PaidLedger, CommonContainer.direct, paid_calls)
     flow = providers.Singleton(FlowControl.of, CommonContainer.settings, CommonContainer.redis, CommonContainer.keys)
-    ports = providers.Singleton(WorkerPorts, CommonContainer.settings, mailer, webhook_sender, ledger, flow)
+    breaker = providers.Singleton(Breaker, CommonContainer.settings, flow)
+    desk = providers.Singleton(CallDesk, CommonContainer.settings, ledger, flow, breaker)
+    answers = providers.Singleton(AnswerCache, CommonContainer.settings, CommonContainer.redis, CommonContainer.keys)
+    ports = providers.Singleton(
+        WorkerPorts, CommonContainer.settings, mailer, webhook_sender, flow, desk, answers, llm_meter
+    )
     event_writer = providers.Singleton(EventWriter, CommonContainer.events)
     dependants = providers.Singleton(
         Dependants,

@@ -1,6 +1,6 @@
 """The chat models behind one door, called through langchain-openai. Heavy to import: only `worker.ports` does, late."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from datetime import timedelta
 from typing import cast
@@ -12,11 +12,11 @@ from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import SecretStr
 
-from common.errors import TransientError
 from common.ports import ChatChunk, ChatRequest
 from worker.config import WorkerSettings
 from worker.llm.answer import AnswerReader
 from worker.llm.card import ModelCard
+from worker.llm.errors import UpstreamError
 from worker.llm.faults import translate
 from worker.llm.registry import ModelRegistry, ModelRoute
 from worker.llm.request import to_messages, to_options
@@ -60,13 +60,21 @@ class LLMManager:
         return self.call(self.registry.get_route(request.model), request)
 
     async def call(
-        self, route: ModelRoute, request: ChatRequest, *, patience: timedelta | None = None
+        self,
+        route: ModelRoute,
+        request: ChatRequest,
+        *,
+        patience: timedelta | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[ChatChunk, None]:
-        """The answer of one model. `patience` bounds the wait for its first piece, below the model's own."""
+        """The answer of one model.
+
+        `patience` bounds the wait for its first piece, below the model's own; `headers` go with the request.
+        """
         watch = self._watch(route, patience)
         reader = AnswerReader(route.name)
         try:
-            async with aclosing(self._ask(route, request)) as source, aclosing(watch.read(source)) as pieces:
+            async with aclosing(self._ask(route, request, headers)) as source, aclosing(watch.read(source)) as pieces:
                 async for piece in pieces:
                     yield reader.read(piece)
         except _FAULTS as error:
@@ -77,7 +85,7 @@ class LLMManager:
                 private = (route.api_key.get_secret_value(), *said, *asked)
                 raise translate(error, model=route.name, private=private) from None
         if not watch.finished:
-            raise TransientError(f"{route.name} ended its answer without a finish reason; it may be cut off")
+            raise UpstreamError(f"{route.name} ended its answer without a finish reason; it may be cut off")
 
     async def aclose(self) -> None:
         """Close the connections; calls that are still running fail."""
@@ -91,9 +99,14 @@ class LLMManager:
             max_bytes=self._settings.llm_max_answer_bytes,
         )
 
-    def _ask(self, route: ModelRoute, request: ChatRequest) -> AsyncGenerator[AIMessageChunk, None]:
+    def _ask(
+        self, route: ModelRoute, request: ChatRequest, headers: Mapping[str, str] | None
+    ) -> AsyncGenerator[AIMessageChunk, None]:
+        options = to_options(request, route.card)
+        if headers:
+            options["extra_headers"] = dict(headers)
         # It is a generator, declared as less; closing it is what stops the HTTP call.
-        answer = self._client(route).astream(to_messages(request), **to_options(request, route.card))
+        answer = self._client(route).astream(to_messages(request), **options)
         return cast(AsyncGenerator[AIMessageChunk, None], answer)
 
     def _client(self, route: ModelRoute) -> BaseChatOpenAI:

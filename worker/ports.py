@@ -10,9 +10,13 @@ from common.ports import CallOrigin, ChatChunk, ChatRequest
 from worker.config import WorkerSettings
 from worker.embedding.bound import BoundEmbeddings
 from worker.embedding.manager import EmbeddingManager
+from worker.llm.cache import AnswerCache
+from worker.llm.desk import CallDesk
 from worker.llm.flow import FlowControl
+from worker.llm.gateway import ChatGateway, ChatParts
 from worker.llm.journal import AttemptJournal
-from worker.llm.ledger import PaidLedger
+from worker.llm.meter import LlmMeter
+from worker.llm.registry import ModelRegistry
 from worker.mailer import SmtpMailer
 from worker.webhook.sender import WebhookSender
 
@@ -56,13 +60,15 @@ class WorkerPorts:
         settings: WorkerSettings,
         mail: SmtpMailer,
         webhooks: WebhookSender,
-        ledger: PaidLedger,
         flow: FlowControl,
+        desk: CallDesk,
+        cache: AnswerCache,
+        meter: LlmMeter,
     ) -> None:
         self.patience = settings.llm_limit_patience
-        self.ledger = ledger
         self.flow = flow
         self.chat = LazyChat(settings)
+        self.paid = ChatParts(ModelRegistry(settings), self.chat.get, desk, cache, meter)
         self.embeddings = EmbeddingManager(settings, flow)
         self.mail = mail
         self.webhooks = webhooks
@@ -94,9 +100,9 @@ class BoundPorts:
         self._journal: AttemptJournal | None = None
 
     @property
-    def chat(self) -> LazyChat:
+    def chat(self) -> ChatGateway:
         """The chat models."""
-        return self._shared.chat
+        return ChatGateway(self._shared.paid, self._origin, self.journal)
 
     @property
     def embeddings(self) -> BoundEmbeddings:
@@ -118,7 +124,7 @@ class BoundPorts:
     def journal(self) -> AttemptJournal:
         """What this job has paid for."""
         if self._journal is None:
-            self._journal = AttemptJournal(self._shared.ledger, self._origin)
+            self._journal = AttemptJournal(self._shared.paid.desk.ledger, self._origin)
         return self._journal
 
 

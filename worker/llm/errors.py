@@ -3,5 +3,9 @@
 from common.errors import TransientError
 
 
-class OverloadedError(TransientError):
+class UpstreamError(TransientError):
+    """The provider did not do its part: it failed, broke off, was silent or cannot be understood."""
+
+
+class OverloadedError(UpstreamError):
     """The provider answered 429: more is asked of it than it allows. `retry_after` is its own word, if it gave one."""

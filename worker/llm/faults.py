@@ -9,9 +9,9 @@ from http import HTTPStatus
 import openai
 from langchain_core.exceptions import ContextOverflowError
 
-from common.errors import JobError, PermanentError, TransientError
+from common.errors import JobError, PermanentError
 from common.redaction import MASK, redact
-from worker.llm.errors import OverloadedError
+from worker.llm.errors import OverloadedError, UpstreamError
 
 _LONGEST_WAIT = timedelta(days=1)
 _LONGEST_DETAIL = 200
@@ -28,14 +28,14 @@ def translate(error: Exception, *, model: str, private: Sequence[str]) -> JobErr
     `private` are texts that must not appear in the message: the key and the conversation.
     """
     if isinstance(error, TimeoutError | openai.APITimeoutError):
-        return TransientError(f"{model} did not answer in time")
+        return UpstreamError(f"{model} did not answer in time")
     if isinstance(error, openai.APIConnectionError):
-        return TransientError(f"the connection to {model} failed or broke off")
+        return UpstreamError(f"the connection to {model} failed or broke off")
     if isinstance(error, ContextOverflowError) or _is_too_long(error):
         return PermanentError(f"the conversation is longer than {model} can read")
     if isinstance(error, openai.APIError):
         return _refusal(error, model, private)
-    return TransientError(f"{model} sent an answer that cannot be read ({type(error).__name__})")
+    return UpstreamError(f"{model} sent an answer that cannot be read ({type(error).__name__})")
 
 
 def _is_too_long(error: Exception) -> bool:
@@ -45,13 +45,13 @@ def _is_too_long(error: Exception) -> bool:
 def _refusal(error: openai.APIError, model: str, private: Sequence[str]) -> JobError:
     status = _status_of(error)
     if status is None:
-        return TransientError(f"{model} broke off with an error{_detail(error, private)}")
+        return UpstreamError(f"{model} broke off with an error{_detail(error, private)}")
     if status in _WORTH_REPEATING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
-        kind = OverloadedError if status == HTTPStatus.TOO_MANY_REQUESTS else TransientError
+        kind = OverloadedError if status == HTTPStatus.TOO_MANY_REQUESTS else UpstreamError
         return kind(f"{model} answered {status}", retry_after=parse_retry_after(headers))
     if status in _KEY_REFUSED:
-        return PermanentError(f"{model} answered {status}: check OPENAI_API_KEY and what it may use")
+        return PermanentError(f"{model} answered {status}: check OPENAI_API_KEY or the model's own key")
     return PermanentError(f"{model} refused the request ({status}){_detail(error, private)}")
 
 

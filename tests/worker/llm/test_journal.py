@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from common import jobs
 from common.config import CommonSettings
 from common.container import CommonContainer
 from common.queue.status import JobStatus
@@ -12,14 +11,7 @@ from common.repository.job import Owner
 from tests.faults.kinds.pay import PayPayload, Point, pay
 from tests.fixtures.workers import Watcher, running_worker
 
-KINDS = Path(__file__).parents[2] / "faults" / "kinds"
 TOOLS = ["search", "search", "send"]
-
-
-@pytest.fixture(autouse=True)
-def _kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker knows the kind that makes paid calls."""
-    monkeypatch.setattr(jobs, "__path__", [*jobs.__path__, str(KINDS)])
 
 
 @pytest.mark.parametrize(

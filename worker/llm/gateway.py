@@ -1,0 +1,207 @@
+"""The chat models for one attempt: what was paid for is told again, what is new is let out, paid and kept."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from math import inf
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from loguru import logger
+from pydantic_core import to_json
+
+from common.errors import Snooze, TransientError
+from common.ports import CallOrigin, ChatChunk, ChatRequest, Usage
+from common.repository.paid_call import CallKey
+from worker.llm.cache import AnswerCache
+from worker.llm.desk import CallDesk, Estimate, OpenCall
+from worker.llm.journal import AttemptJournal
+from worker.llm.meter import LlmCall, LlmMeter
+from worker.llm.registry import ModelRegistry, ModelRoute
+from worker.llm.stored_answer import Answer
+from worker.llm.tokens import estimate_tokens
+
+if TYPE_CHECKING:
+    from worker.llm_manager import LLMManager
+
+_SHORTEST_CALL = 1.0
+_TURN_OVERHEAD = 16
+_COMPARED = (
+    "model",
+    "temperature",
+    "max_tokens",
+    "tool_choice",
+    "response_schema",
+    "response_name",
+    "response_strict",
+    "is_json",
+    "options",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatParts:
+    """What the gateways of all attempts share."""
+
+    registry: ModelRegistry
+    manager: "Callable[[], Awaitable[LLMManager]]"
+    desk: CallDesk
+    cache: AnswerCache
+    meter: LlmMeter
+
+
+class ChatGateway:
+    """Implements `common.ports.ChatModel` for one attempt."""
+
+    def __init__(self, parts: ChatParts, origin: CallOrigin, journal: AttemptJournal) -> None:
+        self._parts = parts
+        self._origin = origin
+        self._journal = journal
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
+        """See `ChatModel.stream`. An answer that was paid for, or is cached, comes in one piece."""
+        routes = self._parts.registry.get_chain(request.model)
+        key = self._journal.next_key("chat", request.step, _asked(request))
+        is_known, kept = await self._journal.find(key)
+        if is_known:
+            self._parts.meter.saved.add(routes[0].name, "journal")
+            for chunk in Answer.of(kept).retold():
+                yield chunk
+            return
+        if (kept := await self._cached(request, routes[0], key)) is not None:
+            await self._parts.desk.note_cached(self._origin, routes[0].card, key, kept)
+            self._parts.meter.saved.add(routes[0].name, "cache")
+            for chunk in Answer.of(kept).retold(is_cached=True):
+                yield chunk
+            return
+        async with aclosing(self._ask(routes, request, key)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _cached(self, request: ChatRequest, route: ModelRoute, key: CallKey) -> Any:
+        if not self._parts.cache.serves(request):
+            return None
+        return await self._parts.cache.find(self._origin.tenant_id, route.name, key.input_hash)
+
+    async def _ask(
+        self, routes: list[ModelRoute], request: ChatRequest, key: CallKey
+    ) -> AsyncGenerator[ChatChunk, None]:
+        """The answer of the first model that gives one; a text that has begun is not begun anew by another model."""
+        waits: list[Snooze] = []
+        failure: TransientError | None = None
+        for number, route in enumerate(routes):
+            if failure is not None and self._time_left() < _SHORTEST_CALL:
+                break
+            try:
+                call = await self._parts.desk.open(self._origin, route.card, _estimate(request, route))
+            except Snooze as wait:
+                waits.append(wait)
+                continue
+            answer = Answer()
+            patience = self._patience(len(routes) - number)
+            try:
+                async with aclosing(self._pass(route, request, call, answer, patience)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+            except TransientError as error:
+                if answer.pieces or answer.finish_reason:
+                    raise
+                failure = error
+                logger.info("A model did not answer: model={} error={}", route.name, error.message)
+                continue
+            await self._conclude(request, routes[0], key, call, answer)
+            yield answer.last_chunk()
+            return
+        raise failure or min(waits, key=lambda wait: wait.delay)
+
+    async def _pass(
+        self, route: ModelRoute, request: ChatRequest, call: OpenCall, answer: Answer, patience: timedelta | None
+    ) -> AsyncGenerator[ChatChunk, None]:
+        """The text of one model's answer as it comes; the rest of it gathers in `answer`."""
+        try:
+            manager = await self._parts.manager()
+            with self._parts.meter.call(
+                "chat", model=route.name, provider=_provider(route), origin=self._origin
+            ) as told:
+                source = manager.call(route, request, patience=patience, headers=told.headers)
+                async with aclosing(source) as chunks:
+                    async for chunk in chunks:
+                        answer.add(chunk)
+                        if chunk.text:
+                            told.heard()
+                            yield ChatChunk(chunk.text)
+                _tell(told, route, answer)
+        except BaseException as error:
+            await _abandon(call, error, request, answer)
+            raise
+
+    async def _conclude(
+        self, request: ChatRequest, first: ModelRoute, key: CallKey, call: OpenCall, answer: Answer
+    ) -> None:
+        """Everything is written before the last piece is handed on: what the handler saw whole is never paid again."""
+        kept = answer.as_json()
+        usage = answer.usage or _guess(request, answer)
+        await call.settle(usage, is_estimated=answer.usage is None, key=key, response=kept)
+        if self._parts.cache.serves(request) and answer.finish_reason in ("stop", "tool_calls"):
+            await self._parts.cache.keep(self._origin.tenant_id, first.name, key.input_hash, kept)
+
+    def _time_left(self) -> float:
+        return self._origin.ends_at - monotonic()
+
+    def _patience(self, models_left: int) -> timedelta | None:
+        """How long a model may be silent while another could still answer within the attempt's time."""
+        left = self._time_left()
+        return None if models_left == 1 or left == inf else timedelta(seconds=max(left / models_left, _SHORTEST_CALL))
+
+
+async def _abandon(call: OpenCall, error: BaseException, request: ChatRequest, answer: Answer) -> None:
+    """What was said before it broke off is billed by most providers, though nobody tells how much."""
+    usage = answer.usage or (_guess(request, answer) if answer.pieces else Usage())
+    if isinstance(error, Exception):
+        await call.fail(error, usage)
+    else:
+        await call.drop(usage)
+
+
+def _asked(request: ChatRequest) -> dict[str, Any]:
+    """What makes two requests equal: everything but how the answer is told and kept."""
+    fields = {name: getattr(request, name) for name in _COMPARED}
+    tools = [asdict(tool) for tool in request.tools]
+    return {**fields, "tools": tools, "messages": [message.model_dump() for message in request.messages]}
+
+
+def _text_of(request: ChatRequest) -> str:
+    said = [message.content + "".join(call.arguments for call in message.tool_calls) for message in request.messages]
+    extra = [to_json(asdict(tool)).decode() for tool in request.tools]
+    if request.response_schema is not None:
+        extra.append(to_json(request.response_schema).decode())
+    return "".join(said + extra)
+
+
+def _estimate(request: ChatRequest, route: ModelRoute) -> Estimate:
+    """No text has more tokens than bytes."""
+    text = _text_of(request)
+    most_output = request.max_tokens or route.card.max_output
+    most_input = len(text.encode("utf-8", "replace")) + _TURN_OVERHEAD * (len(request.messages) + len(request.tools))
+    return Estimate(estimate_tokens(text) + most_output, most_input, most_output)
+
+
+def _guess(request: ChatRequest, answer: Answer) -> Usage:
+    read = estimate_tokens(_text_of(request))
+    written = estimate_tokens(answer.text + "".join(call.arguments for call in answer.tool_calls))
+    return Usage(input_tokens=read, output_tokens=written, total_tokens=read + written)
+
+
+def _tell(told: LlmCall, route: ModelRoute, answer: Answer) -> None:
+    if answer.model:
+        told.answered_by(answer.model)
+    if (usage := answer.usage) is not None:
+        told.used(usage.input_tokens, usage.output_tokens, cost_usd=float(route.card.prices.cost(usage)))
+
+
+def _provider(route: ModelRoute) -> str:
+    """The provider's name in figures and traces."""
+    host = urlsplit(route.base_url).hostname or ""
+    return "openai" if host.endswith("openai.com") else host
