@@ -36,6 +36,8 @@ from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
 from api.v1.schedule.service import ScheduleService
 from api.v1.tenant.service import TenantService
+from api.v1.thread.service import ThreadService
+from api.v1.thread.turns import TurnService
 from api.v1.user.service import UserService
 from api.v1.webhook.service import WebhookService
 from api.waiter import JobWaiter
@@ -47,6 +49,7 @@ from common.repository.mail import MailRepository
 from common.repository.member import MemberRepository
 from common.repository.queue import QueueRepository
 from common.repository.tenant import TenantRepository
+from common.repository.thread import ThreadRepository
 from common.repository.user import UserRepository
 from common.repository.waiting import WaitingRepository
 from common.repository.worker import WorkerRepository
@@ -199,6 +202,18 @@ class ApiContainer(CommonContainer):
     )
     fleet = providers.Singleton(FleetRepository)
     waits = providers.Singleton(WaitingRepository)
+    threads = providers.Singleton(ThreadRepository)
+    thread_service = providers.Singleton(ThreadService, CommonContainer.sessions, threads, cursors)
+    turn_service = providers.Singleton(
+        TurnService,
+        CommonContainer.sessions,
+        threads,
+        CommonContainer.jobs,
+        CommonContainer.queue,
+        CommonContainer.placement,
+        CommonContainer.depth,
+        CommonContainer.announcer,
+    )
     log_service = providers.Singleton(LogService, request_logs)
     ops_service = providers.Singleton(
         OpsService,

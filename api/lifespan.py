@@ -28,6 +28,8 @@ from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
 from api.v1.schedule.service import ScheduleService
 from api.v1.tenant.service import TenantService
+from api.v1.thread.service import ThreadService
+from api.v1.thread.turns import TurnService
 from api.v1.user.service import UserService
 from api.v1.webhook.service import WebhookService
 from common.repository.user import LOCAL_USER, SERVICE_USER
@@ -58,6 +60,8 @@ class ApiState(TypedDict):
     mails: MailService
     schedules: ScheduleService
     ops: OpsService
+    threads: ThreadService
+    turns: TurnService
     audit: AuditLog
     denials: Denials
     audit_events: AuditService
@@ -105,6 +109,8 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 mails=container.mail_service(),
                 schedules=container.schedule_service(),
                 ops=container.ops_service(),
+                threads=container.thread_service(),
+                turns=container.turn_service(),
                 audit=container.audit(),
                 denials=container.denials(),
                 audit_events=container.audit_service(),

@@ -1,6 +1,7 @@
 """Settings of the workers. Built once in `main.py` and passed down."""
 
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 
@@ -46,6 +47,21 @@ OptionalCount = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(no
 _WEBHOOK_SCHEDULE = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
+
+
+class AgentJudge(StrEnum):
+    """Who decides between the steps of an agent; `auto` is the model where OPENAI_* names one, else the scores."""
+
+    AUTO = "auto"
+    MODEL = "model"
+    SCORE = "score"
+
+
+class CheckpointBackend(StrEnum):
+    """Where agents keep their checkpoints."""
+
+    SQLITE = "sqlite"
+    POSTGRES = "postgres"
 
 
 class WorkerSettings(CommonSettings):
@@ -96,6 +112,9 @@ class WorkerSettings(CommonSettings):
     embedding_batch_tokens: int = Field(100_000, ge=1)
     embedding_batch_wait: Duration = Field(timedelta(milliseconds=5), ge=timedelta(0), le=timedelta(milliseconds=10))
     embedding_timeout: Duration = Field(timedelta(seconds=60), gt=timedelta(0))
+
+    agent_judge: AgentJudge = AgentJudge.AUTO
+    agent_checkpoints: CheckpointBackend = CheckpointBackend.SQLITE
 
     schedule_grace: Duration = Field(timedelta(seconds=60), gt=timedelta(0))
     schedule_unknown_kind_grace: Duration = Field(timedelta(minutes=5), ge=timedelta(0))

@@ -18,6 +18,7 @@ from worker.dependants import Dependants
 from worker.engine import Engine
 from worker.event_writer import EventWriter
 from worker.finisher import Finisher
+from worker.lazy_agents import LazyAgents
 from worker.leader import Leader
 from worker.llm.breaker import Breaker
 from worker.llm.cache import AnswerCache
@@ -91,8 +92,9 @@ class WorkerContainer(CommonContainer):
     breaker = providers.Singleton(Breaker, CommonContainer.settings, flow)
     desk = providers.Singleton(CallDesk, CommonContainer.settings, ledger, flow, breaker)
     answers = providers.Singleton(AnswerCache, CommonContainer.settings, CommonContainer.redis, CommonContainer.keys)
+    agents = providers.Singleton(LazyAgents, CommonContainer.settings, CommonContainer.sessions, CommonContainer.direct)
     ports = providers.Singleton(
-        WorkerPorts, CommonContainer.settings, mailer, webhook_sender, flow, desk, answers, llm_meter
+        WorkerPorts, CommonContainer.settings, mailer, webhook_sender, flow, desk, answers, llm_meter, agents
     )
     event_writer = providers.Singleton(EventWriter, CommonContainer.events)
     dependants = providers.Singleton(

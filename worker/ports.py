@@ -10,6 +10,7 @@ from common.ports import CallOrigin, ChatChunk, ChatRequest
 from worker.config import WorkerSettings
 from worker.embedding.bound import BoundEmbeddings
 from worker.embedding.manager import EmbeddingManager
+from worker.lazy_agents import BoundAgents, LazyAgents
 from worker.llm.cache import AnswerCache
 from worker.llm.desk import CallDesk
 from worker.llm.flow import FlowControl
@@ -64,9 +65,11 @@ class WorkerPorts:
         desk: CallDesk,
         cache: AnswerCache,
         meter: LlmMeter,
+        agents: LazyAgents,
     ) -> None:
         self.patience = settings.llm_limit_patience
         self.flow = flow
+        self.agents = agents
         self.chat = LazyChat(settings)
         self.paid = ChatParts(ModelRegistry(settings), self.chat.get, desk, cache, meter)
         self.embeddings = EmbeddingManager(settings, flow)
@@ -83,6 +86,7 @@ class WorkerPorts:
 
     async def aclose(self) -> None:
         """Release what was built."""
+        await self.agents.aclose()
         await self.chat.aclose()
         await self.embeddings.aclose()
         await self.flow.aclose()
@@ -126,6 +130,11 @@ class BoundPorts:
         if self._journal is None:
             self._journal = AttemptJournal(self._shared.paid.desk.ledger, self._origin)
         return self._journal
+
+    @property
+    def agents(self) -> BoundAgents:
+        """The flows."""
+        return self._shared.agents.bind(self._origin, self)
 
 
 def _build_llm_manager(settings: WorkerSettings) -> "LLMManager":

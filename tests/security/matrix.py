@@ -84,6 +84,7 @@ PERSONAL = (
 
 NIGHTLY = {"name": "nightly", "cron": "0 3 * * *", **ECHO}
 PAST = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}
+TALK = {"title": "about queues"}
 HOOK = {"url": "https://example.com/letuin"}
 _JOB_SEEN = (*OWNER_SIDE, *WATCHERS)
 
@@ -120,6 +121,17 @@ TABLE = (
     Access("GET /api/v1/schedules/{schedule_id}/preview", _JOB_SEEN, makes="schedule"),
     Access("POST /api/v1/schedules/{schedule_id}/backfill", OWNER_SIDE, makes="schedule", body=PAST),
     Access("GET /api/v1/schedules/{schedule_id}/firings", _JOB_SEEN, makes="schedule"),
+    Access("POST /api/v1/threads", EVERYBODY, body=TALK),
+    Access("GET /api/v1/threads", EVERYBODY),
+    Access("GET /api/v1/threads/{thread_id}", OWNER_SIDE, makes="thread"),
+    Access("PATCH /api/v1/threads/{thread_id}", OWNER_SIDE, makes="thread", body=TALK),
+    Access("DELETE /api/v1/threads/{thread_id}", OWNER_SIDE, makes="thread"),
+    Access("POST /api/v1/threads/{thread_id}/messages", OWNER_SIDE, makes="thread", body={"content": "hello"}),
+    Access("GET /api/v1/threads/{thread_id}/messages", OWNER_SIDE, makes="thread"),
+    Access("GET /api/v1/threads/{thread_id}/history", OWNER_SIDE, makes="thread"),
+    Access("GET /api/v1/threads/{thread_id}/state", OWNER_SIDE, makes="thread"),
+    Access("POST /api/v1/threads/{thread_id}/fork", OWNER_SIDE, makes="checkpoint", body={"title": "another"}),
+    Access("POST /api/v1/threads/{thread_id}/resume", OWNER_SIDE, makes="interrupt", body={"answer": "yes"}),
     Access("POST /api/v1/webhooks", EVERYBODY, body=HOOK),
     Access("GET /api/v1/webhooks", EVERYBODY),
     Access("GET /api/v1/webhooks/{webhook_id}", _JOB_SEEN, makes="webhook"),

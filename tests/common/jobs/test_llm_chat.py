@@ -12,6 +12,7 @@ from common.errors import TransientError
 from common.ids import new_id
 from common.jobs.llm_chat import LlmChatPayload, llm_chat
 from common.ports import (
+    Agents,
     ChatChunk,
     ChatMessage,
     ChatRequest,
@@ -70,6 +71,10 @@ class Ports:
     @property
     def journal(self) -> Journal:
         raise AssertionError("a chat leaves the books to its port")
+
+    @property
+    def agents(self) -> Agents:
+        raise AssertionError("a chat runs no agents")
 
 
 @dataclass
