@@ -6,10 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
+from common.agents import AgentAnswer, AgentListener, AgentRequest
 from common.database.direct import DirectPool
 from common.database.session import Sessions
 from common.errors import PermanentError
-from common.ports import AgentAnswer, AgentListener, AgentRequest, CallOrigin, ChatModel, Retriever
+from common.ports import CallOrigin, ChatModel, Retriever
 from common.repository.thread_run import ThreadRunRepository
 from worker.config import WorkerSettings
 

@@ -6,14 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from common.ports import (
-    AgentInterrupt,
-    AgentLimits,
-    AgentRequest,
-    Citation,
-    StreamMode,
-    Usage,
-)
+from common.agents import AgentInterrupt, AgentLimits, AgentRequest, Citation, StreamMode
+from common.ports import Usage
 from common.queue.context import JobContext
 from common.queue.definition import QueueName, Retry, job
 

@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
+from common.agents import AgentAnswer, AgentListener, AgentRequest
 from common.database.direct import DirectPool
 from common.database.session import Sessions
 from common.errors import PermanentError, Snooze
-from common.ports import AgentAnswer, AgentListener, AgentRequest, CallOrigin, ChatModel, Passage, Retriever, Usage
+from common.ports import CallOrigin, ChatModel, Passage, Retriever, Usage
 from common.repository.thread_run import TakenThread, ThreadRunRepository
 from worker.agent.budget import Budget
 from worker.agent.checkpoint.store import OutdatedError

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from common.ports import ChatMessage, Citation, Passage, Role, ToolCall
+from common.agents import Citation
+from common.ports import ChatMessage, Passage, Role, ToolCall
 
 _MARK = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _ROLES: dict[str, Role] = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from common.agents import AgentLimits
 from common.errors import PermanentError
-from common.ports import AgentLimits, Usage
+from common.ports import Usage
 
 type PriceOf = Callable[[str, Usage], float | None]
 

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
+from common.agents import AgentInterrupt, AgentListener, AgentRequest
 from common.database.direct import DirectPool
-from common.ports import AgentInterrupt, AgentListener, AgentRequest, CallOrigin
+from common.ports import CallOrigin
 from common.repository.thread_run import TakenThread, ThreadRunRepository, ThreadStep
 from worker.agent.assistant import plain
 from worker.agent.checkpoint.store import OutdatedError

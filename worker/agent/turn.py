@@ -10,8 +10,8 @@ from langgraph.errors import GraphRecursionError
 from langgraph.types import Command, Interrupt
 from pydantic import ValidationError
 
+from common.agents import AgentAnswer, AgentInterrupt, AgentRequest, Citation
 from common.errors import PermanentError
-from common.ports import AgentAnswer, AgentInterrupt, AgentRequest, Citation
 from worker.agent.checkpoint.store import FENCE
 from worker.agent.flow import FlowContext
 from worker.agent.flows import OpenFlow

@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from api.v1.job.schema import JobRead
+from common.agents import AgentInterrupt, Citation
 from common.database.model import Thread, ThreadCheckpoint, ThreadMessage
 from common.jobs.agent_run import AgentRunOptions, FlowName
-from common.ports import AgentInterrupt, Citation
 from common.queue.status import JobStatus
 
 _MAX_TEXT = 100_000

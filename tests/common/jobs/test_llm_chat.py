@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from common.agents import Agents
 from common.errors import TransientError
 from common.ids import new_id
 from common.jobs.llm_chat import LlmChatPayload, llm_chat
 from common.ports import (
-    Agents,
     ChatChunk,
     ChatMessage,
     ChatRequest,
