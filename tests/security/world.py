@@ -100,8 +100,8 @@ class World:
         """A thread with a step."""
         place = await self.make_thread()
         sql = (
-            "INSERT INTO thread_checkpoints (thread_id, checkpoint_id, tenant_id, owner_id, job_id, step, source, next, "
-            "state, message_count) VALUES (:thread, :id, :tenant, :owner, :id, 1, 'loop', '{}', '{}', 0)"
+            "INSERT INTO thread_checkpoints (thread_id, checkpoint_id, tenant_id, owner_id, job_id, step, source, "
+            "next, state, message_count) VALUES (:thread, :id, :tenant, :owner, :id, 1, 'loop', '{}', '{}', 0)"
         )
         values = {"thread": UUID(place["thread_id"]), "id": new_id(), "tenant": self.owner.tenant_id}
         async with self.container.engine().begin() as db:
