@@ -15,6 +15,8 @@ from api.job_history import JobHistory
 from api.job_tokens import JobTokens
 from api.key_ring import KeyRing, load_jwt_secret
 from api.lane_watch import LaneWatch
+from api.key_ring import KeyRing, load_secret
+from api.metrics import ApiMetrics
 from api.offboarding import Offboarding
 from api.password_hasher import PasswordHasher
 from api.rate_limit import create_limiter
@@ -23,6 +25,7 @@ from api.realtime_submit import Submitter
 from api.request_log import create_writer
 from api.revocations import Revocations
 from api.security import AccessTokens, TokenSigner
+from api.store_figures import StoreFigures
 from api.tenant_updates import TenantUpdates
 from api.v1.api_key.service import ApiKeyService
 from api.v1.audit.service import AuditService
@@ -42,8 +45,10 @@ from api.v1.user.service import UserService
 from api.v1.webhook.service import WebhookService
 from api.waiter import JobWaiter
 from common.container import CommonContainer
+from common.loop_lag import LoopLag
 from common.repository.api_key import ApiKeyRepository
 from common.repository.audit import AuditRepository
+from common.repository.figures import FiguresRepository
 from common.repository.fleet import FleetRepository
 from common.repository.mail import MailRepository
 from common.repository.member import MemberRepository
@@ -59,6 +64,11 @@ from common.request_log import open_request_logs
 class ApiContainer(CommonContainer):
     """`settings` must be `ApiSettings`."""
 
+    api_metrics = providers.Singleton(ApiMetrics, CommonContainer.metrics)
+    loop_lag = providers.Singleton(LoopLag)
+    store_figures = providers.Singleton(
+        StoreFigures, CommonContainer.sessions, providers.Singleton(FiguresRepository), CommonContainer.metrics
+    )
     users = providers.Singleton(UserRepository)
     secret = providers.Singleton(load_jwt_secret, CommonContainer.settings)
     key_ring = providers.Singleton(KeyRing, CommonContainer.settings, secret)
@@ -100,7 +110,9 @@ class ApiContainer(CommonContainer):
         create_limiter, "address", CommonContainer.settings, CommonContainer.redis, CommonContainer.keys
     )
     waiter = providers.Singleton(JobWaiter, event_bus)
-    history = providers.Singleton(JobHistory, CommonContainer.events, CommonContainer.sessions, CommonContainer.jobs)
+    history = providers.Singleton(
+        JobHistory, CommonContainer.events, CommonContainer.sessions, CommonContainer.jobs, api_metrics
+    )
     admission = providers.Singleton(
         Admission,
         max_user=CommonContainer.settings.provided.max_user_clients,

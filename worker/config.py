@@ -78,6 +78,9 @@ class WorkerSettings(CommonSettings):
     max_crashes: int = Field(3, ge=1)
     purge_interval: Duration = Field(timedelta(seconds=10), gt=timedelta(0))
     warm_up: bool = True
+    worker_http_host: str = "127.0.0.1"
+    worker_http_port: Annotated[Annotated[int, Field(ge=0, le=65535)] | None, BeforeValidator(none_if_empty)] = None
+    worker_max_loop_lag: Duration = Field(timedelta(seconds=30), gt=timedelta(0))
 
     openai_api_key: OptionalKey = None
     openai_base_url: OptionalHttpUrl = None

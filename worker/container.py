@@ -3,6 +3,7 @@
 from dependency_injector import providers
 
 from common.container import CommonContainer
+from common.loop_lag import LoopLag
 from common.queue.notices import Notices
 from common.repository.attempt import AttemptRepository
 from common.repository.limit import LimitRepository
@@ -35,6 +36,7 @@ from worker.reconciler import Reconciler
 from worker.runner import Runner
 from worker.scheduler import Scheduler
 from worker.signals import SignalListener
+from worker.status import WorkerStatus
 from worker.system_schedules import SystemSchedules
 from worker.webhook.caller import WebhookCaller
 from worker.webhook.dispatcher import WebhookDispatcher
@@ -217,4 +219,14 @@ class WorkerContainer(CommonContainer):
         CommonContainer.redis,
         on_wake=engine_worker.provided.wake,
         on_cancel=engine_worker.provided.cancel,
+    )
+    loop_lag = providers.Singleton(LoopLag)
+    status = providers.Singleton(
+        WorkerStatus,
+        CommonContainer.settings,
+        CommonContainer.metrics,
+        loop_lag,
+        engine_worker,
+        signals,
+        event_writer,
     )

@@ -89,6 +89,8 @@ HOOK = {"url": "https://example.com/letuin"}
 _JOB_SEEN = (*OWNER_SIDE, *WATCHERS)
 
 TABLE = (
+    Access("GET /info", EVERYBODY),
+    Access("GET /metrics", WATCHERS),
     Access("POST /api/v1/jobs", EVERYBODY, body=ECHO),
     Access("GET /api/v1/jobs", EVERYBODY),
     Access("GET /api/v1/jobs/kinds", EVERYBODY),
