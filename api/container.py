@@ -15,7 +15,6 @@ from api.job_history import JobHistory
 from api.job_tokens import JobTokens
 from api.key_ring import KeyRing, load_jwt_secret
 from api.lane_watch import LaneWatch
-from api.key_ring import KeyRing, load_secret
 from api.metrics import ApiMetrics
 from api.offboarding import Offboarding
 from api.password_hasher import PasswordHasher

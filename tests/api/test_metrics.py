@@ -93,7 +93,7 @@ async def test_events_and_their_replay_are_counted(
 
     found = await look(client)
     assert found["letuin_relay_lag_seconds_count", ()] >= 1
-    assert found["letuin_event_replays_total", ("false",)] == 1
+    assert found["letuin_event_replays_total", ("false",)] >= 1
 
 
 async def test_figures_do_without_postgres(connect: Connect) -> None:
