@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, field_validator, mod
 from pydantic_settings import NoDecode
 
 from common.config import CommonSettings, Duration, OptionalSecret, OptionalText, none_if_empty, refuse_placeholder
+from common.documents.media import MediaType
 from common.hosts import is_loopback
 
 _MIN_SECRET_BYTES = 32
@@ -25,7 +26,6 @@ def _split_list(value: object) -> object:
 
 TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_list)]
 DocsAccess = Literal["public", "token", "off"]
-MetricsAccess = Literal["operators", "public", "off"]
 
 
 class ApiSettings(CommonSettings):
@@ -38,7 +38,6 @@ class ApiSettings(CommonSettings):
     api_stop_timeout: Duration = timedelta(seconds=10)
     allow_open_access_from_network: bool = False
     docs_access: DocsAccess | None = None
-    metrics_access: MetricsAccess = "operators"
     cors_origins: TextList = ()
     allowed_hosts: TextList = ()
     trusted_proxies: TextList = ()
@@ -93,6 +92,13 @@ class ApiSettings(CommonSettings):
     request_log_flush_interval: Duration = Field(timedelta(seconds=1), gt=timedelta(0), le=timedelta(minutes=1))
     request_log_stop_timeout: Duration = Field(timedelta(seconds=3), ge=timedelta(0), le=timedelta(minutes=1))
     request_log_max_window: Duration = Field(timedelta(days=1), ge=timedelta(minutes=1), le=timedelta(days=366))
+
+    max_collections: int = Field(100, ge=1, le=100_000)
+    max_documents: int = Field(10_000, ge=1, le=1_000_000)
+    max_document_bytes: int = Field(20 * 1024 * 1024, ge=1024, le=1024**3)
+    document_types: Annotated[tuple[MediaType, ...], NoDecode, BeforeValidator(_split_list)] = tuple(MediaType)
+    upload_timeout: Duration = Field(timedelta(minutes=5), gt=timedelta(0), le=timedelta(hours=1))
+    search_wait: Duration = Field(timedelta(seconds=10), ge=timedelta(0), le=timedelta(minutes=10))
 
     socketio_polling: bool = False
     max_client_backlog: int = Field(2000, ge=100)

@@ -1,5 +1,6 @@
 """Which middleware stands before the routes, and in which order."""
 
+import re
 from collections.abc import Callable
 
 from starlette.middleware import Middleware
@@ -8,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from api.config import ApiSettings
 from api.container import ApiContainer
 from api.middleware.auth import BearerTokenAuthMiddleware
-from api.middleware.body_limit import BodyLimitMiddleware
+from api.middleware.body_limit import BodyLimit, BodyLimitMiddleware, UploadLimit
 from api.middleware.head_limit import HeadLimitMiddleware
 from api.middleware.json_body import JsonBodyMiddleware
 from api.middleware.problems import ProblemMiddleware
@@ -17,6 +18,7 @@ from api.middleware.tracing import TracingMiddleware
 from api.middleware.tracking import TrackingMiddleware
 from api.route_table import RouteTable
 
+_AROUND_A_FILE = 64 * 1024
 _EXPOSED_HEADERS = (
     "ETag",
     "Idempotency-Replayed",
@@ -36,8 +38,7 @@ def build_layers(settings: ApiSettings, container: ApiContainer, routes: Callabl
     `routes` is called when a body is no JSON.
     """
     writer = container.request_log_writer()
-    observe = container.api_metrics().answered
-    layers = [Middleware(TrackingMiddleware, record=writer.record if writer else None, observe=observe)]
+    layers = [Middleware(TrackingMiddleware, record=writer.record if writer else None)]
     if (tracer := container.tracer()) is not None:
         layers.append(Middleware(TracingMiddleware, tracer=tracer))
     if settings.cors_origins:
@@ -58,16 +59,10 @@ def build_layers(settings: ApiSettings, container: ApiContainer, routes: Callabl
         ),
     ]
     if settings.is_production:
-        layers.append(
-            Middleware(
-                BearerTokenAuthMiddleware,
-                authenticator=container.authenticator(),
-                audit=container.audit(),
-                open_paths=frozenset({"/metrics"} if settings.metrics_access != "operators" else ()),
-            )
-        )
+        gate = Middleware(BearerTokenAuthMiddleware, authenticator=container.authenticator(), audit=container.audit())
+        layers.append(gate)
     layers += [
-        Middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes),
+        Middleware(BodyLimitMiddleware, limit=BodyLimit(settings.max_body_bytes), uploads=_uploads(settings)),
         Middleware(
             JsonBodyMiddleware,
             max_depth=settings.max_json_depth,
@@ -76,6 +71,11 @@ def build_layers(settings: ApiSettings, container: ApiContainer, routes: Callabl
         ),
     ]
     return layers
+
+
+def _uploads(settings: ApiSettings) -> UploadLimit:
+    limit = BodyLimit(settings.max_document_bytes, "MAX_DOCUMENT_BYTES", slack=_AROUND_A_FILE)
+    return UploadLimit(re.compile(r"/api/v1/collections/[^/]+/documents"), limit)
 
 
 def _cors(settings: ApiSettings) -> Middleware:

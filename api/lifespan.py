@@ -15,13 +15,14 @@ from api.denials import Denials
 from api.event_streams import EventStreams
 from api.exception_handlers import is_database_away
 from api.health import HealthService
-from api.metrics import show_process
 from api.security import AccessTokens
-from api.store_figures import StoreFigures
 from api.v1.api_key.service import ApiKeyService
 from api.v1.audit.service import AuditService
 from api.v1.auth.assembly import AccountServices
 from api.v1.batch.service import BatchService
+from api.v1.collection.document_service import DocumentService
+from api.v1.collection.search_service import SearchService
+from api.v1.collection.service import CollectionService
 from api.v1.job.service import JobService
 from api.v1.job.waiting_service import WaitingService
 from api.v1.job_token.service import JobTokenService
@@ -30,12 +31,8 @@ from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
 from api.v1.schedule.service import ScheduleService
 from api.v1.tenant.service import TenantService
-from api.v1.thread.service import ThreadService
-from api.v1.thread.turns import TurnService
 from api.v1.user.service import UserService
 from api.v1.webhook.service import WebhookService
-from common.metrics.registry import MetricRegistry
-from common.queue.catalog import Catalog
 from common.repository.user import LOCAL_USER, SERVICE_USER
 
 if TYPE_CHECKING:
@@ -53,9 +50,6 @@ class ApiState(TypedDict):
     authenticator: Authenticator
     tokens: AccessTokens
     health: HealthService
-    metrics: MetricRegistry
-    store_figures: StoreFigures
-    catalog: Catalog
     accounts: AccountServices
     users: UserService
     jobs: JobService
@@ -67,14 +61,15 @@ class ApiState(TypedDict):
     mails: MailService
     schedules: ScheduleService
     ops: OpsService
-    threads: ThreadService
-    turns: TurnService
     audit: AuditLog
     denials: Denials
     audit_events: AuditService
     api_keys: ApiKeyService
     tenants: TenantService
     job_tokens: JobTokenService
+    collections: CollectionService
+    documents: DocumentService
+    searches: SearchService
 
 
 type Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[ApiState]]
@@ -95,21 +90,16 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
             await stack.enter_async_context(container.audit())
             await stack.enter_async_context(container.revocations())
             await stack.enter_async_context(container.offboarding())
-            container.event_bus().add_listener(container.api_metrics())
             await stack.enter_async_context(container.event_bus())
             await stack.enter_async_context(container.realtime())
             await stack.enter_async_context(container.event_streams())
             await stack.enter_async_context(_in_background(_make_builtin_users(container, settings)))
-            await stack.enter_async_context(_watched(container))
             stack.callback(container.waiter().stop)
             yield ApiState(
                 settings=settings,
                 authenticator=container.authenticator(),
                 tokens=container.tokens(),
                 health=container.health_service(),
-                metrics=container.metrics(),
-                store_figures=container.store_figures(),
-                catalog=container.catalog(),
                 accounts=container.accounts(),
                 users=container.user_service(),
                 jobs=container.job_service(),
@@ -121,14 +111,15 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 mails=container.mail_service(),
                 schedules=container.schedule_service(),
                 ops=container.ops_service(),
-                threads=container.thread_service(),
-                turns=container.turn_service(),
                 audit=container.audit(),
                 denials=container.denials(),
                 audit_events=container.audit_service(),
                 api_keys=container.api_key_service(),
                 tenants=container.tenant_service(),
                 job_tokens=container.job_token_service(),
+                collections=container.collection_service(),
+                documents=container.document_service(),
+                searches=container.search_service(),
             )
 
     return lifespan
@@ -151,25 +142,6 @@ async def _request_log(container: ApiContainer) -> AsyncIterator[None]:
             yield
     finally:
         await logs.close()
-
-
-@asynccontextmanager
-async def _watched(container: ApiContainer) -> AsyncIterator[None]:
-    """Measure the loop beside the block, and export what the parts of the process know of themselves."""
-    lag = container.loop_lag()
-    show_process(
-        container.metrics(),
-        bus=container.event_bus(),
-        sockets=container.realtime(),
-        lag=lag,
-        writer=container.request_log_writer(),
-    )
-    task = asyncio.create_task(lag.run(), name="loop lag")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 @asynccontextmanager

@@ -6,10 +6,19 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from common.hosts import is_open_store
+from common.storage.place import StoragePlace
 
 _ALIASES = {"dev": "development", "local": "development", "stage": "staging", "prod": "production"}
 _MIN_DIFFERENT_CHARACTERS = 8
@@ -62,6 +71,18 @@ def _split_list(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+def _storage_url(value: str | None) -> str | None:
+    if value is not None:
+        StoragePlace.parse(value)
+    return value
+
+
+def _http_url(value: str | None) -> str | None:
+    if value is not None and not value.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return value
+
+
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split_list)]
 
 
@@ -80,7 +101,6 @@ class CommonSettings(BaseSettings):
     data_dir: Path = Path("data")
     encryption_key: OptionalSecret = None
     encryption_previous_key: OptionalSecret = None
-    letuin_commit: OptionalText = None
 
     database_url: SecretStr = SecretStr("postgresql://letuin@127.0.0.1:5432/letuin")
     database_pool_size: int = Field(10, ge=1, le=200)
@@ -92,6 +112,12 @@ class CommonSettings(BaseSettings):
     allow_stores_without_password: bool = False
     chroma_url: OptionalText = None
     smtp_url: OptionalSecret = None
+
+    storage_url: Annotated[OptionalText, AfterValidator(_storage_url)] = None
+    s3_endpoint_url: Annotated[OptionalText, AfterValidator(_http_url)] = None
+    s3_region: str = Field("us-east-1", min_length=1)
+    s3_access_key_id: OptionalSecret = None
+    s3_secret_access_key: OptionalSecret = None
 
     log_level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"] | None = None
     log_format: Literal["console", "json"] | None = None

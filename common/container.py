@@ -29,6 +29,7 @@ from common.repository.notice import NoticeRepository
 from common.repository.schedule import ScheduleRepository
 from common.repository.unique import UniqueRepository
 from common.repository.webhook import WebhookRepository
+from common.storage.opening import open_storage
 from common.tracing.tracer import open_tracer
 from common.vault import Vault
 
@@ -49,6 +50,7 @@ class CommonContainer(containers.DeclarativeContainer):
     job_metrics = providers.Singleton(JobMetrics, metrics)
     tracer = providers.Singleton(open_tracer, settings.provided.service)
     vault = providers.Singleton(Vault, settings)
+    storage = providers.Singleton(open_storage, settings)
 
     jobs = providers.Singleton(JobRepository)
     events = providers.Singleton(EventLog, redis, keys, settings, job_metrics)

@@ -35,12 +35,6 @@ class BusyError(ConflictError):
         self.retry_after = retry_after
 
 
-class ThreadBusyError(ConflictError):
-    """A job of the thread waits or runs, and the request did not say what to do about it."""
-
-    code = "thread_busy"
-
-
 class GoneError(AppError):
     """The object existed and was removed when its time was over."""
 
@@ -175,6 +169,10 @@ class PermanentError(JobError):
     """Another attempt cannot help; the job fails now."""
 
     code = "permanent"
+
+
+class PromptTooLongError(PermanentError):
+    """The conversation is longer than its model can read; a shorter one may be answered."""
 
 
 class Snooze(JobError):  # noqa: N818  a verdict, not a mistake

@@ -3,13 +3,12 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-if TYPE_CHECKING:
-    from common.agents import Agents
+from common.documents.ports import DocumentStore
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
@@ -170,14 +169,15 @@ class Passage:
 
 
 class Retriever(Protocol):
-    """The collections of the job's tenant, to read."""
+    """The collections of the job's owner, to read."""
 
     async def retrieve(
         self, collection_id: UUID, query: str, *, limit: int = 5, where: Mapping[str, Any] | None = None
     ) -> list[Passage]:
         """The passages most alike to `query`, best first; `where` narrows by metadata and never widens the tenant.
 
-        Raises `PermanentError` for a collection that is not the tenant's, and as `EmbeddingModel.embed` does.
+        Raises `PermanentError` for a collection that is not the owner's or a `where` that is no filter, and as
+        `EmbeddingModel.embed` does.
         """
         ...
 
@@ -274,6 +274,12 @@ class Ports(Protocol):
     def embeddings(self) -> EmbeddingModel: ...
 
     @property
+    def retriever(self) -> Retriever: ...
+
+    @property
+    def documents(self) -> DocumentStore: ...
+
+    @property
     def mail(self) -> Mailer: ...
 
     @property
@@ -281,9 +287,6 @@ class Ports(Protocol):
 
     @property
     def journal(self) -> Journal: ...
-
-    @property
-    def agents(self) -> "Agents": ...
 
 
 class PortSource(Protocol):

@@ -11,6 +11,7 @@ import socketio  # type: ignore[import-untyped]  # noqa: F401  whole, before the
 from tests.fixtures.server_process import SERVERS
 
 pytest_plugins = [
+    "tests.fixtures.chroma",
     "tests.fixtures.mail_server",
     "tests.fixtures.mongo",
     "tests.fixtures.provider",

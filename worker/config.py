@@ -1,7 +1,6 @@
 """Settings of the workers. Built once in `main.py` and passed down."""
 
 from datetime import timedelta
-from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 
@@ -49,28 +48,13 @@ _WEBHOOK_SCHEDULE = tuple(
 )
 
 
-class AgentJudge(StrEnum):
-    """Who decides between the steps of an agent; `auto` is the model where OPENAI_* names one, else the scores."""
-
-    AUTO = "auto"
-    MODEL = "model"
-    SCORE = "score"
-
-
-class CheckpointBackend(StrEnum):
-    """Where agents keep their checkpoints."""
-
-    SQLITE = "sqlite"
-    POSTGRES = "postgres"
-
-
 class WorkerSettings(CommonSettings):
     """What only the workers need. Every field is the environment variable of the same name in capitals."""
 
     service: ClassVar[str] = "letuin-worker"
 
     letuin_worker_id: UUID | None = None
-    worker_queues: Names = Field(("default", "email", "agent", "llm"), min_length=1)
+    worker_queues: Names = Field(("default", "email", "agent", "llm", "documents"), min_length=1)
     worker_concurrency: int = Field(20, ge=1, le=10_000)
     worker_drain_grace: Duration = Field(timedelta(seconds=25), ge=timedelta(0))
     worker_poll_interval: Duration = Field(timedelta(seconds=1), gt=timedelta(0))
@@ -78,9 +62,6 @@ class WorkerSettings(CommonSettings):
     max_crashes: int = Field(3, ge=1)
     purge_interval: Duration = Field(timedelta(seconds=10), gt=timedelta(0))
     warm_up: bool = True
-    worker_http_host: str = "127.0.0.1"
-    worker_http_port: Annotated[Annotated[int, Field(ge=0, le=65535)] | None, BeforeValidator(none_if_empty)] = None
-    worker_max_loop_lag: Duration = Field(timedelta(seconds=30), gt=timedelta(0))
 
     openai_api_key: OptionalKey = None
     openai_base_url: OptionalHttpUrl = None
@@ -116,8 +97,16 @@ class WorkerSettings(CommonSettings):
     embedding_batch_wait: Duration = Field(timedelta(milliseconds=5), ge=timedelta(0), le=timedelta(milliseconds=10))
     embedding_timeout: Duration = Field(timedelta(seconds=60), gt=timedelta(0))
 
-    agent_judge: AgentJudge = AgentJudge.AUTO
-    agent_checkpoints: CheckpointBackend = CheckpointBackend.SQLITE
+    chroma_prefix: str = Field("letuin", pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
+    document_passage_size: int = Field(500, ge=50, le=8000)
+    document_passage_overlap: int = Field(60, ge=0, le=4000)
+    document_read_timeout: Duration = Field(timedelta(minutes=2), gt=timedelta(0), le=timedelta(minutes=50))
+    document_max_memory_bytes: int = Field(1024**3, ge=256 * 1024**2)
+    document_max_unpacked_bytes: int = Field(200 * 1024**2, ge=1024**2)
+    document_max_characters: int = Field(5_000_000, ge=1000)
+    document_cleanup_delay: Duration = Field(timedelta(minutes=2), ge=timedelta(0))
+    document_cleanup_interval: Duration = Field(timedelta(seconds=10), gt=timedelta(0))
+    document_stray_age: Duration = Field(timedelta(days=1), ge=timedelta(0))
 
     schedule_grace: Duration = Field(timedelta(seconds=60), gt=timedelta(0))
     schedule_unknown_kind_grace: Duration = Field(timedelta(minutes=5), ge=timedelta(0))
@@ -151,6 +140,12 @@ class WorkerSettings(CommonSettings):
                     read_key(card.api_key)
                 except ValueError as error:
                     raise ValueError(f"LLM_MODELS, {card.name}: {error}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _passages_overlap_in_part(self) -> Self:
+        if self.document_passage_overlap * 2 > self.document_passage_size:
+            raise ValueError("DOCUMENT_PASSAGE_OVERLAP must be at most half of DOCUMENT_PASSAGE_SIZE")
         return self
 
     @model_validator(mode="after")

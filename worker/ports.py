@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from common.ports import CallOrigin, ChatChunk, ChatRequest
 from worker.config import WorkerSettings
+from worker.document.lazy import BoundDocuments, BoundRetriever, LazyDocuments
 from worker.embedding.bound import BoundEmbeddings
 from worker.embedding.manager import EmbeddingManager
-from worker.lazy_agents import BoundAgents, LazyAgents
 from worker.llm.cache import AnswerCache
 from worker.llm.desk import CallDesk
 from worker.llm.flow import FlowControl
@@ -65,16 +65,16 @@ class WorkerPorts:
         desk: CallDesk,
         cache: AnswerCache,
         meter: LlmMeter,
-        agents: LazyAgents,
+        documents: LazyDocuments,
     ) -> None:
         self.patience = settings.llm_limit_patience
         self.flow = flow
-        self.agents = agents
         self.chat = LazyChat(settings)
         self.paid = ChatParts(ModelRegistry(settings), self.chat.get, desk, cache, meter)
         self.embeddings = EmbeddingManager(settings, flow)
         self.mail = mail
         self.webhooks = webhooks
+        self.documents = documents
 
     def bind(self, origin: CallOrigin) -> "BoundPorts":
         """See `PortSource.bind`."""
@@ -86,10 +86,10 @@ class WorkerPorts:
 
     async def aclose(self) -> None:
         """Release what was built."""
-        await self.agents.aclose()
         await self.chat.aclose()
         await self.embeddings.aclose()
         await self.flow.aclose()
+        await self.documents.aclose()
         await self.mail.aclose()
 
 
@@ -115,6 +115,16 @@ class BoundPorts:
         return BoundEmbeddings(shared.embeddings, shared.flow, self._origin, shared.patience)
 
     @property
+    def retriever(self) -> BoundRetriever:
+        """The collections of the job's owner, to read."""
+        return BoundRetriever(self._shared.documents, self.embeddings, self._origin)
+
+    @property
+    def documents(self) -> BoundDocuments:
+        """Documents, to write."""
+        return BoundDocuments(self._shared.documents, self.embeddings, self._origin)
+
+    @property
     def mail(self) -> SmtpMailer:
         """The way to send mails."""
         return self._shared.mail
@@ -130,11 +140,6 @@ class BoundPorts:
         if self._journal is None:
             self._journal = AttemptJournal(self._shared.paid.desk.ledger, self._origin)
         return self._journal
-
-    @property
-    def agents(self) -> BoundAgents:
-        """The flows."""
-        return self._shared.agents.bind(self._origin, self)
 
 
 def _build_llm_manager(settings: WorkerSettings) -> "LLMManager":

@@ -9,6 +9,8 @@ from api.v1.auth.password_router import router as password_router
 from api.v1.auth.registration_router import router as registration_router
 from api.v1.auth.router import router as auth_router
 from api.v1.batch.router import create_router as create_batch_router
+from api.v1.collection.document_router import router as document_router
+from api.v1.collection.router import router as collection_router
 from api.v1.event.router import router as event_router
 from api.v1.job.bulk_router import router as job_bulk_router
 from api.v1.job.router import create_router as create_job_router
@@ -20,7 +22,6 @@ from api.v1.mail.router import router as mail_router
 from api.v1.ops.router import router as ops_router
 from api.v1.schedule.router import router as schedule_router
 from api.v1.tenant.router import router as tenant_router
-from api.v1.thread.router import router as thread_router
 from api.v1.user.router import router as user_router
 from api.v1.webhook.router import router as webhook_router
 from common.queue.catalog import Catalog
@@ -43,11 +44,12 @@ def create_routes(catalog: Catalog) -> list[BaseRoute]:
         *user_router.routes,
         *tenant_router.routes,
         *api_key_router.routes,
-        *thread_router.routes,
         *webhook_router.routes,
         *log_router.routes,
         *mail_router.routes,
         *schedule_router.routes,
+        *collection_router.routes,
+        *document_router.routes,
         *ops_router.routes,
         *audit_router.routes,
     ]

@@ -25,6 +25,7 @@ class QueueName(StrEnum):
     LLM = "llm"
     EMAIL = "email"
     AGENT = "agent"
+    DOCUMENTS = "documents"
 
 
 @dataclass(frozen=True, slots=True)

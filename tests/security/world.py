@@ -13,7 +13,7 @@ from common.ids import new_id
 from common.repository.worker import Incarnation, WorkerRepository
 from common.scopes import Scope
 from tests.api.conftest import ACCESS_TOKEN
-from tests.security.matrix import ECHO, HOOK, NIGHTLY, TALK
+from tests.security.matrix import ECHO, HOOK, NIGHTLY
 from tests.security.members import MakeMember, Member
 
 API = "/api/v1"
@@ -60,6 +60,11 @@ class World:
         headers = {"Accept": "application/json", **self.headers[actor]}
         return await self.http.request(method, path, json=body or None, headers=headers)
 
+    async def upload(self, actor: str, path: str) -> httpx2.Response:
+        """A small document, sent by this caller."""
+        files = {"file": ("note.txt", b"hello", "text/plain")}
+        return await self.http.post(path, files=files, headers=self.headers[actor])
+
     async def create(self, actor: str, path: str, body: Any) -> Any:
         """What a POST that goes well answers."""
         answer = await self.ask(actor, "POST", API + path, body)
@@ -92,31 +97,16 @@ class World:
         """A schedule that does not fire soon."""
         return {"schedule_id": (await self.create("owner", "/schedules", NIGHTLY))["id"]}
 
-    async def make_thread(self) -> dict[str, str]:
-        """A thread in which nothing was said."""
-        return {"thread_id": (await self.create("owner", "/threads", TALK))["id"]}
+    async def make_collection(self) -> dict[str, str]:
+        """A collection without documents."""
+        return {"collection_id": (await self.create("owner", "/collections", {"name": str(new_id())}))["id"]}
 
-    async def make_checkpoint(self) -> dict[str, str]:
-        """A thread with a step."""
-        place = await self.make_thread()
-        sql = (
-            "INSERT INTO thread_checkpoints (thread_id, checkpoint_id, tenant_id, owner_id, job_id, step, source, "
-            "next, state, message_count) VALUES (:thread, :id, :tenant, :owner, :id, 1, 'loop', '{}', '{}', 0)"
-        )
-        values = {"thread": UUID(place["thread_id"]), "id": new_id(), "tenant": self.owner.tenant_id}
-        async with self.container.engine().begin() as db:
-            await db.execute(text(sql), {**values, "owner": self.owner.id})
-        return place
-
-    async def make_interrupt(self) -> dict[str, str]:
-        """A thread that waits for a text."""
-        place = await self.make_thread()
-        waiting = '{"id": "1", "node": "wait", "expects": "text"}'
-        sql = "UPDATE threads SET interrupt = CAST(:waiting AS jsonb) WHERE id = :id AND tenant_id = :tenant"
-        values = {"waiting": waiting, "id": UUID(place["thread_id"]), "tenant": self.owner.tenant_id}
-        async with self.container.engine().begin() as db:
-            await db.execute(text(sql), values)
-        return place
+    async def make_document(self) -> dict[str, str]:
+        """A document in a collection of its own."""
+        place = await self.make_collection()
+        made = await self.upload("owner", f"{API}/collections/{place['collection_id']}/documents")
+        assert made.status_code == 202, made.text
+        return {**place, "document_id": made.json()["document"]["id"]}
 
     async def make_webhook(self) -> dict[str, str]:
         """An endpoint."""

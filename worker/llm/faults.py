@@ -9,7 +9,7 @@ from http import HTTPStatus
 import openai
 from langchain_core.exceptions import ContextOverflowError
 
-from common.errors import JobError, PermanentError
+from common.errors import JobError, PermanentError, PromptTooLongError
 from common.redaction import MASK, redact
 from worker.llm.errors import OverloadedError, UpstreamError
 
@@ -32,7 +32,7 @@ def translate(error: Exception, *, model: str, private: Sequence[str]) -> JobErr
     if isinstance(error, openai.APIConnectionError):
         return UpstreamError(f"the connection to {model} failed or broke off")
     if isinstance(error, ContextOverflowError) or _is_too_long(error):
-        return PermanentError(f"the conversation is longer than {model} can read")
+        return PromptTooLongError(f"the conversation is longer than {model} can read")
     if isinstance(error, openai.APIError):
         return _refusal(error, model, private)
     return UpstreamError(f"{model} sent an answer that cannot be read ({type(error).__name__})")

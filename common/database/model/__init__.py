@@ -4,12 +4,12 @@ from common.database.model.account import AttemptCount, CodePurpose, EmailCode, 
 from common.database.model.api_key import ApiKey
 from common.database.model.audit import AuditEvent
 from common.database.model.base import Base
+from common.database.model.collection import Collection, Document, DocumentVersion
 from common.database.model.job import Attempt, Job
 from common.database.model.llm import Budget, BudgetPeriod, BudgetReservation, PaidCall, UsageRecord
 from common.database.model.mail import JobNotice, Mail, MailStatus
 from common.database.model.schedule import CatchUp, Firing, FiringOutcome, Overlap, Schedule, ScheduleStatus
 from common.database.model.submission import Batch, IdempotencyKey, JobDependency, JobResult, PurgedJob, UniqueSlot
-from common.database.model.thread import Thread, ThreadCheckpoint, ThreadMessage, ThreadRun
 from common.database.model.user import Role, Tenant, User
 from common.database.model.webhook import DeliveryStatus, JobWebhook, WebhookDelivery, WebhookEndpoint, WebhookTry
 from common.database.model.worker import Queue, Worker
@@ -26,7 +26,10 @@ __all__ = [
     "BudgetReservation",
     "CatchUp",
     "CodePurpose",
+    "Collection",
     "DeliveryStatus",
+    "Document",
+    "DocumentVersion",
     "EmailCode",
     "Firing",
     "FiringOutcome",
@@ -48,10 +51,6 @@ __all__ = [
     "Schedule",
     "ScheduleStatus",
     "Tenant",
-    "Thread",
-    "ThreadCheckpoint",
-    "ThreadMessage",
-    "ThreadRun",
     "UniqueSlot",
     "UsageRecord",
     "User",

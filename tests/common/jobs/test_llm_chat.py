@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from common.agents import Agents
+from common.documents.ports import DocumentStore
 from common.errors import TransientError
 from common.ids import new_id
 from common.jobs.llm_chat import LlmChatPayload, llm_chat
@@ -19,6 +19,7 @@ from common.ports import (
     EmbeddingModel,
     Journal,
     Mailer,
+    Retriever,
     ToolCall,
     ToolSpec,
     Usage,
@@ -61,6 +62,14 @@ class Ports:
         raise AssertionError("a chat makes no vectors")
 
     @property
+    def retriever(self) -> Retriever:
+        raise AssertionError("a chat looks nothing up")
+
+    @property
+    def documents(self) -> DocumentStore:
+        raise AssertionError("a chat changes no documents")
+
+    @property
     def mail(self) -> Mailer:
         raise AssertionError("a chat sends no mails")
 
@@ -71,10 +80,6 @@ class Ports:
     @property
     def journal(self) -> Journal:
         raise AssertionError("a chat leaves the books to its port")
-
-    @property
-    def agents(self) -> Agents:
-        raise AssertionError("a chat runs no agents")
 
 
 @dataclass

@@ -1,0 +1,100 @@
+"""/collections: documents that are searched together."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import Header, Request, Response, status
+
+from api.dependencies import CallerDep, RequestIdDep, SettingsDep
+from api.feature import feature_router
+from api.preferences import name_async, parse_wait
+from api.v1.collection.dependencies import (
+    CollectionIdDep,
+    CollectionServiceDep,
+    CursorQuery,
+    LimitDep,
+    NameQuery,
+    SearchServiceDep,
+)
+from api.v1.collection.schema import CollectionCreate, CollectionPage, CollectionRead, SearchAnswer, SearchRequest
+from api.v1.job.answer import JSON, describe
+from api.v1.job.schema import JobRead, job_json
+from api.v1.job.service import has_ended
+from common.repository.collection import CollectionFilter
+
+router = feature_router("/collections", tag="collections")
+
+_LATE: dict[int | str, dict[str, Any]] = {
+    202: {"model": JobRead, "description": "The search goes on; its job will have the passages."}
+}
+
+
+@router.post("", status_code=status.HTTP_201_CREATED)
+async def create_collection(
+    body: CollectionCreate, caller: CallerDep, service: CollectionServiceDep, request: Request, response: Response
+) -> CollectionRead:
+    """Add a collection. 409 when your tenant has one of this name."""
+    made = CollectionRead.of(await service.create(caller.owner, body))
+    response.headers["Location"] = f"{request.url.path}/{made.id}"
+    return made
+
+
+@router.get("")
+async def list_collections(
+    caller: CallerDep,
+    service: CollectionServiceDep,
+    request: Request,
+    response: Response,
+    limit: LimitDep,
+    name: NameQuery = None,
+    cursor: CursorQuery = None,
+) -> CollectionPage:
+    """Your collections, newest first."""
+    page = await service.list_page(caller.owner, CollectionFilter(name, limit=limit), cursor)
+    link_next(request, response, page.next_cursor)
+    return CollectionPage(items=[CollectionRead.of(each) for each in page.items], next_cursor=page.next_cursor)
+
+
+@router.get("/{collection_id}")
+async def get_collection(
+    collection_id: CollectionIdDep, caller: CallerDep, service: CollectionServiceDep
+) -> CollectionRead:
+    """One collection."""
+    return CollectionRead.of(await service.get(collection_id, caller.owner))
+
+
+@router.delete("/{collection_id}", status_code=status.HTTP_204_NO_CONTENT)
+async def delete_collection(collection_id: CollectionIdDep, caller: CallerDep, service: CollectionServiceDep) -> None:
+    """Remove a collection with all of its documents. May be repeated."""
+    await service.delete(collection_id, caller.owner)
+
+
+@router.post("/{collection_id}/search", response_model=SearchAnswer, responses=_LATE)
+async def search_collection(
+    collection_id: CollectionIdDep,
+    body: SearchRequest,
+    caller: CallerDep,
+    service: SearchServiceDep,
+    settings: SettingsDep,
+    request_id: RequestIdDep,
+    request: Request,
+    prefer: Annotated[list[str] | None, Header(description="`wait=N` seconds instead of SEARCH_WAIT.")] = None,
+) -> Response:
+    """The passages most alike to a text; 202 with the job when that takes longer than the caller waits."""
+    wait = parse_wait(prefer, limit=settings.max_wait) if prefer else min(settings.search_wait, settings.max_wait)
+    job = await service.search(collection_id, caller.owner, body, wait, request_id)
+    if has_ended(job):
+        answer = SearchAnswer(passages=(job.result or {})["passages"], job_id=job.id)
+        return Response(answer.model_dump_json(), media_type=JSON)
+    response = Response(job_json(job), status.HTTP_202_ACCEPTED, media_type=JSON)
+    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+    describe(response, job, wait if prefer else timedelta(0))
+    name_async(request, response)
+    return response
+
+
+def link_next(request: Request, response: Response, cursor: str | None) -> None:
+    """Name the page that follows, as RFC 8288 does."""
+    if cursor:
+        following = request.url.include_query_params(cursor=cursor)
+        response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'

@@ -1,0 +1,77 @@
+"""Collections, for their owners."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+
+from api.config import ApiSettings
+from api.cursors import CursorSigner, scope_of
+from api.v1.collection.schema import CollectionCreate
+from common.database.session import Sessions
+from common.errors import ConflictError, NotFoundError
+from common.ids import new_id
+from common.repository.collection import CollectionFilter, CollectionRepository, CountedCollection
+from common.repository.job import Owner
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionsFound:
+    """Collections, and the cursor of those after them."""
+
+    items: Sequence[CountedCollection]
+    next_cursor: str | None
+
+
+class CollectionService:
+    """Every method acts for `owner` and raises `NotFoundError` for the collections of others."""
+
+    def __init__(
+        self, settings: ApiSettings, sessions: Sessions, collections: CollectionRepository, cursors: CursorSigner
+    ) -> None:
+        self._most = settings.max_collections
+        self._sessions = sessions
+        self._collections = collections
+        self._cursors = cursors
+
+    async def create(self, owner: Owner, wanted: CollectionCreate) -> CountedCollection:
+        """A new collection. Raises `ConflictError` for a name that the tenant has, and over MAX_COLLECTIONS."""
+        values = {"id": new_id(), **wanted.model_dump()}
+        try:
+            async with self._sessions.begin() as db:
+                if await self._collections.count(db, owner) >= self._most:
+                    raise ConflictError(f"MAX_COLLECTIONS allows {self._most} collections")
+                return CountedCollection(await self._collections.create(db, owner, values), 0)
+        except IntegrityError as error:
+            raise ConflictError(f"your tenant has a collection named {wanted.name!r} already") from error
+
+    async def get(self, collection_id: UUID, owner: Owner) -> CountedCollection:
+        """One collection."""
+        async with self._sessions() as db:
+            found = await self._collections.find(db, collection_id, owner)
+        if found is None:
+            raise missing_collection(collection_id)
+        return found
+
+    async def list_page(self, owner: Owner, wanted: CollectionFilter, cursor: str | None) -> CollectionsFound:
+        """One page, newest first. Raises `InvalidError` for a foreign cursor."""
+        scope = scope_of(wanted)
+        before_id = None if cursor is None else self._cursors.read(owner.user_id, cursor, scope)
+        page = replace(wanted, before_id=before_id, limit=wanted.limit + 1)
+        async with self._sessions() as db:
+            found = await self._collections.list_page(db, owner, page)
+        shown, has_more = found[: wanted.limit], len(found) > wanted.limit
+        following = self._cursors.sign(owner.user_id, shown[-1].collection.id, scope) if has_more else None
+        return CollectionsFound(shown, following)
+
+    async def delete(self, collection_id: UUID, owner: Owner) -> None:
+        """Let nobody find the collection and its documents any more; workers remove what they consist of soon."""
+        async with self._sessions.begin() as db:
+            if not await self._collections.delete(db, collection_id, owner):
+                raise missing_collection(collection_id)
+
+
+def missing_collection(collection_id: UUID) -> NotFoundError:
+    """The error for a collection that is not there, or not the caller's."""
+    return NotFoundError(f"collection {collection_id} does not exist")
