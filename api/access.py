@@ -47,6 +47,7 @@ _FEATURES = {
     "audit": "audit",
     "ops": "ops",
 }
+_UNVERSIONED = {"/metrics": Scope.OPS_READ, "/info": Scope.JOBS_READ}
 # Signing in, sessions, passwords: only people do that, never a key.
 _PERSONAL = frozenset({"auth"})
 # POST because the question is long, not because anything changes.
@@ -70,6 +71,8 @@ def is_personal(path: str) -> bool:
 
 def required_scope(method: str, path: str) -> Scope | None:
     """What an API key needs for this request; None when keys may not make it."""
+    if (own := _UNVERSIONED.get(path)) is not None:
+        return own
     rest = _rest(path)
     feature = _FEATURES.get(rest.partition("/")[0])
     if feature is None:

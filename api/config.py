@@ -26,6 +26,7 @@ def _split_list(value: object) -> object:
 
 TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_list)]
 DocsAccess = Literal["public", "token", "off"]
+MetricsAccess = Literal["operators", "public", "off"]
 
 
 class ApiSettings(CommonSettings):
@@ -38,6 +39,7 @@ class ApiSettings(CommonSettings):
     api_stop_timeout: Duration = timedelta(seconds=10)
     allow_open_access_from_network: bool = False
     docs_access: DocsAccess | None = None
+    metrics_access: MetricsAccess = "operators"
     cors_origins: TextList = ()
     allowed_hosts: TextList = ()
     trusted_proxies: TextList = ()

@@ -85,6 +85,11 @@ class EventBus:
         return self._canary.is_deaf
 
     @property
+    def silent_for(self) -> float:
+        """Seconds since anything was heard, the own message of each second included."""
+        return self._canary.age
+
+    @property
     def silences(self) -> int:
         """How often nothing was heard for over 3 s, so that the connection was made anew."""
         return self._canary.silences

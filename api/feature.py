@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import Enum
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi.params import Depends
@@ -11,6 +12,9 @@ from api.problem import Problem
 
 _BASE = "/api/v1"
 _PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": _PROBLEM, "5XX": _PROBLEM, 422: _PROBLEM}
+"""How errors are documented."""
 
 
 def feature_router(prefix: str = "", *, tag: str, dependencies: Sequence[Depends] | None = None) -> APIRouter:
@@ -24,7 +28,7 @@ def feature_router(prefix: str = "", *, tag: str, dependencies: Sequence[Depends
         prefix=f"{_BASE}{prefix}",
         tags=tags,
         dependencies=dependencies,
-        responses={"4XX": _PROBLEM, "5XX": _PROBLEM, 422: _PROBLEM},
+        responses=PROBLEMS,
         generate_unique_id_function=operation_id,
     )
 

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from redis.asyncio import Redis
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.config import ApiSettings
 from api.dependencies import from_state
 from api.event_bus import EventBus
 from api.feature import operation_id
+from common.database.revision import SchemaState, read_revision, state_of
 
 if TYPE_CHECKING:
     from common.repository.log import RequestLogRepository
@@ -25,7 +25,6 @@ ServiceState = Literal["healthy", "unhealthy"]
 Probe = Callable[[], Awaitable[None]]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_HAS_TABLES = text("SELECT to_regclass('jobs') IS NOT NULL")
 
 
 class Health(BaseModel):
@@ -44,10 +43,15 @@ class Liveness(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether requests should come here: PostgreSQL answers, and this process hears the bus if anybody does."""
+    """Whether requests should come here: PostgreSQL answers, and this process hears the bus if anybody does.
+
+    `migration` tells how the database stands to this release; `older` and `missing` want `letuin migrate`. `newer` is
+    what a deploy looks like from the release before, and requests are served. Null while PostgreSQL is away.
+    """
 
     status: Literal["ready", "not ready"]
     services: dict[str, ServiceState]
+    migration: SchemaState | None
 
 
 class HealthService:
@@ -83,15 +87,22 @@ class HealthService:
         return Health(status=status, version=version("letuin"), environment=self._environment, services=services)
 
     async def check_readiness(self) -> Readiness:
-        """Whether jobs can be accepted (PostgreSQL answers and has its tables) and followed.
+        """Whether jobs can be accepted (PostgreSQL answers and has the tables of this release) and followed.
 
         Redis being away takes no process out of service, as jobs are accepted without it; being the one that does not
         hear what Redis says does.
         """
         events: ServiceState = "unhealthy" if self._bus.is_deaf else "healthy"
-        services = {"postgres": await self._state(self._ask_postgres), "events": events}
-        is_ready = all(state == "healthy" for state in services.values())
-        return Readiness(status="ready" if is_ready else "not ready", services=services)
+        migration: SchemaState | None = None
+        with suppress(Exception):
+            async with asyncio.timeout(self._limit):
+                migration = await self._look_at_migration()
+        services: dict[str, ServiceState] = {
+            "postgres": "unhealthy" if migration is None else "healthy",
+            "events": events,
+        }
+        is_ready = migration is not None and migration.is_usable and events == "healthy"
+        return Readiness(status="ready" if is_ready else "not ready", services=services, migration=migration)
 
     async def _state(self, probe: Probe) -> ServiceState:
         # Whatever a driver raises, the answer to "does it work" is no.
@@ -102,9 +113,12 @@ class HealthService:
         return "unhealthy"
 
     async def _ask_postgres(self) -> None:
+        if await self._look_at_migration() is SchemaState.MISSING:
+            raise LookupError("the migrations have not run")
+
+    async def _look_at_migration(self) -> SchemaState:
         async with self._engine.connect() as connection:
-            if not (await connection.execute(_HAS_TABLES)).scalar_one():
-                raise LookupError("the migrations have not run")
+            return state_of(await read_revision(connection))
 
     async def _ask_redis(self) -> None:
         await self._redis.ping()

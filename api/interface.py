@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from starlette.routing import BaseRoute
 
-from api import health
+from api import exposition, health, info
 from api.openapi import describe
 from api.route_table import RouteTable
 from api.v1.router import create_routes
@@ -23,7 +23,7 @@ class Interface:
     @cache
     def of(cls, catalog: Catalog) -> Self:
         """The interface of a catalogue; made once, for its models take tenths of a second."""
-        return cls((*health.router.routes, *create_routes(catalog)))
+        return cls((*health.router.routes, *create_routes(catalog), *info.router.routes, *exposition.router.routes))
 
     @cached_property
     def document(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from loguru import logger
 from redis import RedisError
 
 from api.lifecycle_events import lifecycle_events, terminal_event
+from api.metrics import ApiMetrics
 from api.v1.job.schema import JobRead
 from common.database.model import Job
 from common.database.session import Sessions
@@ -37,8 +38,9 @@ class Position:
 class JobHistory:
     """Reads for many feeds at once without using up the connections."""
 
-    def __init__(self, log: EventLog, sessions: Sessions, jobs: JobRepository) -> None:
+    def __init__(self, log: EventLog, sessions: Sessions, jobs: JobRepository, metrics: ApiMetrics) -> None:
         self._log = log
+        self._metrics = metrics
         self._sessions = sessions
         self._jobs = jobs
         self._turns = asyncio.Semaphore(_READS_AT_ONCE)
@@ -66,6 +68,12 @@ class JobHistory:
 
     async def locate(self, job: Job, after_seq: int, epoch: str | None) -> Position:
         """Where a client that saw `after_seq` of `epoch` goes on."""
+        position = await self._locate(job, after_seq, epoch)
+        if after_seq:
+            self._metrics.replayed(is_whole=position.recovered)
+        return position
+
+    async def _locate(self, job: Job, after_seq: int, epoch: str | None) -> Position:
         page = await self.read(job.id, after_seq=after_seq, epoch=epoch, limit=1)
         if page.epoch is None:
             is_untouched = job.status == JobStatus.QUEUED and job.attempt == 0

@@ -38,7 +38,8 @@ def build_layers(settings: ApiSettings, container: ApiContainer, routes: Callabl
     `routes` is called when a body is no JSON.
     """
     writer = container.request_log_writer()
-    layers = [Middleware(TrackingMiddleware, record=writer.record if writer else None)]
+    observe = container.api_metrics().answered
+    layers = [Middleware(TrackingMiddleware, record=writer.record if writer else None, observe=observe)]
     if (tracer := container.tracer()) is not None:
         layers.append(Middleware(TracingMiddleware, tracer=tracer))
     if settings.cors_origins:
@@ -59,8 +60,14 @@ def build_layers(settings: ApiSettings, container: ApiContainer, routes: Callabl
         ),
     ]
     if settings.is_production:
-        gate = Middleware(BearerTokenAuthMiddleware, authenticator=container.authenticator(), audit=container.audit())
-        layers.append(gate)
+        layers.append(
+            Middleware(
+                BearerTokenAuthMiddleware,
+                authenticator=container.authenticator(),
+                audit=container.audit(),
+                open_paths=frozenset({"/metrics"} if settings.metrics_access != "operators" else ()),
+            )
+        )
     layers += [
         Middleware(BodyLimitMiddleware, limit=BodyLimit(settings.max_body_bytes), uploads=_uploads(settings)),
         Middleware(

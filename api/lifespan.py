@@ -15,7 +15,9 @@ from api.denials import Denials
 from api.event_streams import EventStreams
 from api.exception_handlers import is_database_away
 from api.health import HealthService
+from api.metrics import show_process
 from api.security import AccessTokens
+from api.store_figures import StoreFigures
 from api.v1.api_key.service import ApiKeyService
 from api.v1.audit.service import AuditService
 from api.v1.auth.assembly import AccountServices
@@ -31,8 +33,12 @@ from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
 from api.v1.schedule.service import ScheduleService
 from api.v1.tenant.service import TenantService
+from api.v1.thread.service import ThreadService
+from api.v1.thread.turns import TurnService
 from api.v1.user.service import UserService
 from api.v1.webhook.service import WebhookService
+from common.metrics.registry import MetricRegistry
+from common.queue.catalog import Catalog
 from common.repository.user import LOCAL_USER, SERVICE_USER
 
 if TYPE_CHECKING:
@@ -50,6 +56,9 @@ class ApiState(TypedDict):
     authenticator: Authenticator
     tokens: AccessTokens
     health: HealthService
+    metrics: MetricRegistry
+    store_figures: StoreFigures
+    catalog: Catalog
     accounts: AccountServices
     users: UserService
     jobs: JobService
@@ -61,6 +70,8 @@ class ApiState(TypedDict):
     mails: MailService
     schedules: ScheduleService
     ops: OpsService
+    threads: ThreadService
+    turns: TurnService
     audit: AuditLog
     denials: Denials
     audit_events: AuditService
@@ -90,16 +101,21 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
             await stack.enter_async_context(container.audit())
             await stack.enter_async_context(container.revocations())
             await stack.enter_async_context(container.offboarding())
+            container.event_bus().add_listener(container.api_metrics())
             await stack.enter_async_context(container.event_bus())
             await stack.enter_async_context(container.realtime())
             await stack.enter_async_context(container.event_streams())
             await stack.enter_async_context(_in_background(_make_builtin_users(container, settings)))
+            await stack.enter_async_context(_watched(container))
             stack.callback(container.waiter().stop)
             yield ApiState(
                 settings=settings,
                 authenticator=container.authenticator(),
                 tokens=container.tokens(),
                 health=container.health_service(),
+                metrics=container.metrics(),
+                store_figures=container.store_figures(),
+                catalog=container.catalog(),
                 accounts=container.accounts(),
                 users=container.user_service(),
                 jobs=container.job_service(),
@@ -111,6 +127,8 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 mails=container.mail_service(),
                 schedules=container.schedule_service(),
                 ops=container.ops_service(),
+                threads=container.thread_service(),
+                turns=container.turn_service(),
                 audit=container.audit(),
                 denials=container.denials(),
                 audit_events=container.audit_service(),
@@ -142,6 +160,25 @@ async def _request_log(container: ApiContainer) -> AsyncIterator[None]:
             yield
     finally:
         await logs.close()
+
+
+@asynccontextmanager
+async def _watched(container: ApiContainer) -> AsyncIterator[None]:
+    """Measure the loop beside the block, and export what the parts of the process know of themselves."""
+    lag = container.loop_lag()
+    show_process(
+        container.metrics(),
+        bus=container.event_bus(),
+        sockets=container.realtime(),
+        lag=lag,
+        writer=container.request_log_writer(),
+    )
+    task = asyncio.create_task(lag.run(), name="loop lag")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 @asynccontextmanager

@@ -93,7 +93,9 @@ class Relay:
         self._subscriptions[sid].discard(job_id)
         if not self._subscriptions[sid]:
             del self._subscriptions[sid]
-        feed = self._feeds[job_id]
+        feed = self._feeds.get(job_id)
+        if feed is None:
+            return  # it ended while this client was still joining
         feed.members.discard(sid)
         if (task := feed.joins.pop(sid, None)) is not None:
             task.cancel()

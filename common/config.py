@@ -101,6 +101,7 @@ class CommonSettings(BaseSettings):
     data_dir: Path = Path("data")
     encryption_key: OptionalSecret = None
     encryption_previous_key: OptionalSecret = None
+    letuin_commit: OptionalText = None
 
     database_url: SecretStr = SecretStr("postgresql://letuin@127.0.0.1:5432/letuin")
     database_pool_size: int = Field(10, ge=1, le=200)

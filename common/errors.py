@@ -35,6 +35,12 @@ class BusyError(ConflictError):
         self.retry_after = retry_after
 
 
+class ThreadBusyError(ConflictError):
+    """A job of the thread waits or runs, and the request did not say what to do about it."""
+
+    code = "thread_busy"
+
+
 class GoneError(AppError):
     """The object existed and was removed when its time was over."""
 

@@ -3,12 +3,17 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from common.documents.ports import DocumentStore
+from common.documents.ports import Passage as Passage
+from common.documents.ports import Retriever as Retriever
+
+if TYPE_CHECKING:
+    from common.agents import Agents
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
@@ -157,32 +162,6 @@ class EmbeddingModel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
-    """A piece of a document that a search found. `score` is from 0 (unlike) to 1 (alike)."""
-
-    document_id: UUID
-    document_name: str
-    index: int
-    text: str
-    score: float
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Retriever(Protocol):
-    """The collections of the job's owner, to read."""
-
-    async def retrieve(
-        self, collection_id: UUID, query: str, *, limit: int = 5, where: Mapping[str, Any] | None = None
-    ) -> list[Passage]:
-        """The passages most alike to `query`, best first; `where` narrows by metadata and never widens the tenant.
-
-        Raises `PermanentError` for a collection that is not the owner's or a `where` that is no filter, and as
-        `EmbeddingModel.embed` does.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
 class MailAttachment:
     """A file that travels with a mail: its content, or the result of a job of the mail's owner."""
 
@@ -287,6 +266,9 @@ class Ports(Protocol):
 
     @property
     def journal(self) -> Journal: ...
+
+    @property
+    def agents(self) -> "Agents": ...
 
 
 class PortSource(Protocol):

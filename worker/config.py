@@ -1,6 +1,7 @@
 """Settings of the workers. Built once in `main.py` and passed down."""
 
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 
@@ -48,6 +49,21 @@ _WEBHOOK_SCHEDULE = tuple(
 )
 
 
+class AgentJudge(StrEnum):
+    """Who decides between the steps of an agent; `auto` is the model where OPENAI_* names one, else the scores."""
+
+    AUTO = "auto"
+    MODEL = "model"
+    SCORE = "score"
+
+
+class CheckpointBackend(StrEnum):
+    """Where agents keep their checkpoints."""
+
+    SQLITE = "sqlite"
+    POSTGRES = "postgres"
+
+
 class WorkerSettings(CommonSettings):
     """What only the workers need. Every field is the environment variable of the same name in capitals."""
 
@@ -62,6 +78,9 @@ class WorkerSettings(CommonSettings):
     max_crashes: int = Field(3, ge=1)
     purge_interval: Duration = Field(timedelta(seconds=10), gt=timedelta(0))
     warm_up: bool = True
+    worker_http_host: str = "127.0.0.1"
+    worker_http_port: Annotated[Annotated[int, Field(ge=0, le=65535)] | None, BeforeValidator(none_if_empty)] = None
+    worker_max_loop_lag: Duration = Field(timedelta(seconds=30), gt=timedelta(0))
 
     openai_api_key: OptionalKey = None
     openai_base_url: OptionalHttpUrl = None
@@ -96,6 +115,9 @@ class WorkerSettings(CommonSettings):
     embedding_batch_tokens: int = Field(100_000, ge=1)
     embedding_batch_wait: Duration = Field(timedelta(milliseconds=5), ge=timedelta(0), le=timedelta(milliseconds=10))
     embedding_timeout: Duration = Field(timedelta(seconds=60), gt=timedelta(0))
+
+    agent_judge: AgentJudge = AgentJudge.AUTO
+    agent_checkpoints: CheckpointBackend = CheckpointBackend.SQLITE
 
     chroma_prefix: str = Field("letuin", pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
     document_passage_size: int = Field(500, ge=50, le=8000)

@@ -3,6 +3,7 @@
 from dependency_injector import providers
 
 from common.container import CommonContainer
+from common.loop_lag import LoopLag
 from common.queue.notices import Notices
 from common.repository.attempt import AttemptRepository
 from common.repository.document_cleanup import DocumentCleanupRepository
@@ -21,6 +22,7 @@ from worker.document.upkeep import DocumentUpkeep
 from worker.engine import Engine
 from worker.event_writer import EventWriter
 from worker.finisher import Finisher
+from worker.lazy_agents import LazyAgents
 from worker.leader import Leader
 from worker.llm.breaker import Breaker
 from worker.llm.cache import AnswerCache
@@ -37,6 +39,7 @@ from worker.reconciler import Reconciler
 from worker.runner import Runner
 from worker.scheduler import Scheduler
 from worker.signals import SignalListener
+from worker.status import WorkerStatus
 from worker.system_schedules import SystemSchedules
 from worker.webhook.caller import WebhookCaller
 from worker.webhook.dispatcher import WebhookDispatcher
@@ -94,6 +97,7 @@ class WorkerContainer(CommonContainer):
     breaker = providers.Singleton(Breaker, CommonContainer.settings, flow)
     desk = providers.Singleton(CallDesk, CommonContainer.settings, ledger, flow, breaker)
     answers = providers.Singleton(AnswerCache, CommonContainer.settings, CommonContainer.redis, CommonContainer.keys)
+    agents = providers.Singleton(LazyAgents, CommonContainer.settings, CommonContainer.sessions, CommonContainer.direct)
     documents = providers.Singleton(
         LazyDocuments, CommonContainer.settings, CommonContainer.sessions, CommonContainer.storage
     )
@@ -106,7 +110,7 @@ class WorkerContainer(CommonContainer):
         age=CommonContainer.settings.provided.document_cleanup_delay,
     )
     ports = providers.Singleton(
-        WorkerPorts, CommonContainer.settings, mailer, webhook_sender, flow, desk, answers, llm_meter, documents
+        WorkerPorts, CommonContainer.settings, mailer, webhook_sender, flow, desk, answers, llm_meter, agents, documents
     )
     event_writer = providers.Singleton(EventWriter, CommonContainer.events)
     dependants = providers.Singleton(
@@ -229,4 +233,14 @@ class WorkerContainer(CommonContainer):
         CommonContainer.redis,
         on_wake=engine_worker.provided.wake,
         on_cancel=engine_worker.provided.cancel,
+    )
+    loop_lag = providers.Singleton(LoopLag)
+    status = providers.Singleton(
+        WorkerStatus,
+        CommonContainer.settings,
+        CommonContainer.metrics,
+        loop_lag,
+        engine_worker,
+        signals,
+        event_writer,
     )

@@ -30,6 +30,11 @@ class EventWriter:
         self.dropped = 0
         self.refused = 0
 
+    @property
+    def waiting(self) -> int:
+        """Events that were not written yet."""
+        return len(self._pending)
+
     def put(self, event: NewEvent) -> None:
         """Queue one event."""
         if len(self._pending) >= self._max_pending:

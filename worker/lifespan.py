@@ -42,8 +42,10 @@ async def lifespan(settings: WorkerSettings, container: WorkerContainer | None =
         stack.push_async_callback(container.ports().aclose)
         stack.push_async_callback(keeper.stop)
         stack.push_async_callback(_close_events, container)
+        _start_status(stack, container, keeper)
         await keeper.start()
         loops = {
+            "loop lag": container.loop_lag().run(),
             "signals": container.signals().run(lambda: keeper.worker_id),
             "canary": container.signals().canary.run(),
             "leader": container.leader().run(),
@@ -59,6 +61,15 @@ async def lifespan(settings: WorkerSettings, container: WorkerContainer | None =
         if QueueName.LLM in settings.worker_queues and settings.warm_up:
             _start_loop(stack, "warm-up", container.ports().warm_up())
         yield engine
+
+
+def _start_status(stack: AsyncExitStack, container: WorkerContainer, keeper: LeaseKeeper) -> None:
+    """Before the lease: who waits for PostgreSQL is alive, and not ready."""
+    container.status().show()
+    server = container.status().server(keeper)
+    if server is not None:
+        server.start()
+        stack.push_async_callback(asyncio.to_thread, server.stop)
 
 
 async def _close_tracer(container: WorkerContainer) -> None:

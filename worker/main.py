@@ -11,12 +11,14 @@ from loguru import logger
 from pydantic import ValidationError
 
 from common.config import settings_error_lines
+from common.errors import InvalidError
 from common.logger import configure_logging, shutdown_logging
 from worker.config import WorkerSettings
 from worker.engine import Engine
 from worker.lifespan import lifespan
 
 _OBJECTS_PER_COLLECTION = 10_000
+_CANNOT_LISTEN = 3
 
 
 async def serve(settings: WorkerSettings) -> None:
@@ -67,6 +69,9 @@ def main() -> None:
     configure_logging(settings, process="worker-" + "-".join(settings.worker_queues))
     try:
         uvloop.run(serve(settings))
+    except InvalidError as error:
+        logger.error(error.message)
+        raise SystemExit(_CANNOT_LISTEN) from None
     finally:
         shutdown_logging()
 

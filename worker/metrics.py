@@ -1,19 +1,10 @@
 """What a worker counts beyond what every process does."""
 
-from typing import Protocol
-
 from common.metrics.job_metrics import JobMetrics
 from common.metrics.registry import MetricRegistry
 from common.repository.attempt import ClaimedJob, Verdict
 
 _OUTDATED = "outdated"
-
-
-class _Slots(Protocol):
-    max_jobs: int
-
-    @property
-    def free_slots(self) -> int: ...
 
 
 class WorkerMetrics:
@@ -51,13 +42,3 @@ class WorkerMetrics:
     def crashed(self, kind: str) -> None:
         """An attempt of a worker that is dead was taken back."""
         self._attempts.add(kind, "crashed")
-
-
-def show_slots(registry: MetricRegistry, engine: _Slots) -> None:
-    """Export how busy the worker is."""
-
-    def slots() -> dict[tuple[str, ...], float]:
-        return {("busy",): engine.max_jobs - engine.free_slots, ("free",): max(0, engine.free_slots)}
-
-    registry.gauge("worker_up", "1 for each worker process that answers.", lambda: 1)
-    registry.gauge("worker_slots", "Jobs that this worker runs, and could run besides.", slots, "state")

@@ -11,6 +11,7 @@ from worker.config import WorkerSettings
 from worker.document.lazy import BoundDocuments, BoundRetriever, LazyDocuments
 from worker.embedding.bound import BoundEmbeddings
 from worker.embedding.manager import EmbeddingManager
+from worker.lazy_agents import BoundAgents, LazyAgents
 from worker.llm.cache import AnswerCache
 from worker.llm.desk import CallDesk
 from worker.llm.flow import FlowControl
@@ -65,10 +66,12 @@ class WorkerPorts:
         desk: CallDesk,
         cache: AnswerCache,
         meter: LlmMeter,
+        agents: LazyAgents,
         documents: LazyDocuments,
     ) -> None:
         self.patience = settings.llm_limit_patience
         self.flow = flow
+        self.agents = agents
         self.chat = LazyChat(settings)
         self.paid = ChatParts(ModelRegistry(settings), self.chat.get, desk, cache, meter)
         self.embeddings = EmbeddingManager(settings, flow)
@@ -86,6 +89,7 @@ class WorkerPorts:
 
     async def aclose(self) -> None:
         """Release what was built."""
+        await self.agents.aclose()
         await self.chat.aclose()
         await self.embeddings.aclose()
         await self.flow.aclose()
@@ -140,6 +144,11 @@ class BoundPorts:
         if self._journal is None:
             self._journal = AttemptJournal(self._shared.paid.desk.ledger, self._origin)
         return self._journal
+
+    @property
+    def agents(self) -> BoundAgents:
+        """The flows."""
+        return self._shared.agents.bind(self._origin, self)
 
 
 def _build_llm_manager(settings: WorkerSettings) -> "LLMManager":

@@ -36,6 +36,7 @@ class SignalListener:
         self._wake_channels = [keys.wake_channel(queue) for queue in queues]
         self._on_wake = on_wake
         self._on_cancel = on_cancel
+        self.connections = 0
 
     async def run(self, worker_id: Callable[[], UUID]) -> None:
         """Listen until cancelled. `worker_id` is asked again and again: a lost lease changes it."""
@@ -55,6 +56,7 @@ class SignalListener:
         control = self._keys.control_channel(current)
         async with self._redis.pubsub() as pubsub:
             self.canary.listening()
+            self.connections += 1
             await pubsub.subscribe(self.canary.channel, control, *self._wake_channels)
             while current == worker_id():
                 message = await pubsub.get_message(timeout=_LOOK_EVERY)

@@ -20,18 +20,27 @@ class BearerTokenAuthMiddleware:
     """Checks the Authorization header of every request and leaves the caller in `scope["state"]["caller"]`.
 
     Installed in production only; elsewhere `CallerDep` asks the same `Authenticator`. Every refusal is a line of the
-    log; a flood of them becomes one audit event a second, which counts the others.
+    log; a flood of them becomes one audit event a second, which counts the others. `open_paths` need no token by
+    the settings of this process.
     """
 
-    def __init__(self, app: ASGIApp, *, authenticator: Authenticator, audit: AuditLog) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        authenticator: Authenticator,
+        audit: AuditLog,
+        open_paths: frozenset[str] = frozenset(),
+    ) -> None:
         self._app = app
+        self._open_paths = open_paths
         self._authenticator = authenticator
         self._audit = audit
         self._log = logger.bind(logger="middleware.bearer_auth")
         self._next_row, self._unrecorded = 0.0, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or is_public(scope["method"], scope["path"]):
+        if scope["type"] != "http" or is_public(scope["method"], scope["path"]) or scope["path"] in self._open_paths:
             await self._app(scope, receive, send)
             return
         try:

@@ -19,10 +19,11 @@ from common.request_log import RequestEntry
 HEADER = "X-Request-ID"
 _RAW_HEADER = HEADER.lower().encode()
 _CLEAN = re.compile(rb"[\x21-\x7e]{1,128}")
-_QUIET = ("/health", "/live", "/ready")
+_QUIET = ("/health", "/live", "/ready", "/metrics")
 _LONGEST_PATH_READ, _LONGEST_PATH_KEPT = 4096, 300
 
 type Record = Callable[[RequestEntry], None]
+type Observe = Callable[[str, str, int, float], None]
 
 
 @dataclass(slots=True)
@@ -40,12 +41,13 @@ class TrackingMiddleware:
 
     `scope["state"]["request_id"]` holds the caller's X-Request-ID if it is 1 to 128 visible ASCII characters, else a
     new id; the answer repeats it and every log line written meanwhile carries it. `record` takes the entries of the
-    request log; probes that found everything well make none.
+    request log; probes that found everything well make none. `observe` gets method, route, status and seconds of all.
     """
 
-    def __init__(self, app: ASGIApp, *, record: Record | None = None) -> None:
+    def __init__(self, app: ASGIApp, *, record: Record | None = None, observe: Observe | None = None) -> None:
         self._app = app
         self._record = record
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -87,6 +89,8 @@ class TrackingMiddleware:
     def _conclude(self, scope: Scope, exchange: _Exchange, seconds: float) -> None:
         route = route_of(scope)
         _log(scope, route, exchange.status, seconds)
+        if self._observe:
+            self._observe(scope["method"], route, exchange.status, seconds)
         if self._record and (route not in _QUIET or exchange.status >= 400):
             self._record(_entry(scope, route, exchange, seconds))
 

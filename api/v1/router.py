@@ -22,6 +22,7 @@ from api.v1.mail.router import router as mail_router
 from api.v1.ops.router import router as ops_router
 from api.v1.schedule.router import router as schedule_router
 from api.v1.tenant.router import router as tenant_router
+from api.v1.thread.router import router as thread_router
 from api.v1.user.router import router as user_router
 from api.v1.webhook.router import router as webhook_router
 from common.queue.catalog import Catalog
@@ -44,6 +45,7 @@ def create_routes(catalog: Catalog) -> list[BaseRoute]:
         *user_router.routes,
         *tenant_router.routes,
         *api_key_router.routes,
+        *thread_router.routes,
         *webhook_router.routes,
         *log_router.routes,
         *mail_router.routes,

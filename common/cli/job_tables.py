@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from common.cli.api_client import Job
-from common.cli.cells import age, cell
+from common.cli.cells import age, cell, column_table
 from common.cli.payload import types_of
 
 _COLOURS = {
@@ -32,6 +32,19 @@ def job_table(jobs: Iterable[Job]) -> Table:
     for job in jobs:
         row = (job["id"], cell(job["kind"]), _status(job["status"]), str(job["attempt"]), age(job["created_at"]))
         table.add_row(*row)
+    return table
+
+
+def attempt_table(attempts: Iterable[Mapping[str, Any]]) -> Table:
+    """One line an attempt."""
+    table = column_table("attempt", "outcome", "worker", "started", "took", "error")
+    for attempt in attempts:
+        begun, ended = (datetime.fromisoformat(attempt[name]) for name in ("started_at", "finished_at"))
+        error = attempt["error"] or {}
+        words = cell(f"{error.get('code', '')}: {error.get('message', '')}" if error else "")
+        took = f"{(ended - begun).total_seconds():.2f} s"
+        names = (cell(attempt["outcome"]), attempt["worker_id"])
+        table.add_row(str(attempt["attempt"]), *names, _time(attempt["started_at"]), took, words)
     return table
 
 

@@ -9,7 +9,7 @@ import typer
 from common.cli.api_client import ApiClient, Job
 from common.cli.asking import ask
 from common.cli.exits import CommandError
-from common.cli.job_tables import job_details, job_table, kind_table
+from common.cli.job_tables import attempt_table, job_details, job_table, kind_table
 from common.cli.job_why import explain
 from common.cli.options import JsonOption, UrlOption
 from common.cli.output import answer_console, error_console, print_json
@@ -31,12 +31,24 @@ JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
 def list_jobs(
     status: Annotated[JobStatus | None, typer.Option(help="Only jobs in this state.")] = None,
     kind: Annotated[str | None, typer.Option(help="Only jobs of this kind.")] = None,
+    queue: QueueFilter = None,
+    tag: TagFilter = None,
+    batch_id: BatchFilter = None,
+    everybody: Annotated[bool, typer.Option("--everybody", help="Of your whole tenant (for operators).")] = False,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many at most.")] = 20,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
-    """List your jobs, the newest first."""
-    filters = {"status": status.value if status else None, "kind": kind, "limit": limit}
+    """List your jobs, or everybody's, the newest first."""
+    filters = {
+        "status": status.value if status else None,
+        "kind": kind,
+        "queue": queue,
+        "tag": tag,
+        "batch": batch_id,
+        "everybody": everybody or None,
+        "limit": limit,
+    }
     page = ask(url, lambda client: client.jobs(filters))
     if as_json:
         print_json(page)
@@ -54,6 +66,16 @@ def show(job_id: JobId, as_json: JsonOption = False, url: UrlOption = None) -> N
         print_json(job)
     else:
         answer_console().print(job_details(job))
+
+
+@app.command()
+def attempts(job_id: JobId, as_json: JsonOption = False, url: UrlOption = None) -> None:
+    """Show when, where and how each attempt of a job ended."""
+    found = ask(url, lambda client: client.get("/jobs", job_id, "attempts"))
+    if as_json:
+        print_json(found)
+    else:
+        answer_console().print(attempt_table(found["items"]))
 
 
 @app.command()

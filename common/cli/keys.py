@@ -59,9 +59,16 @@ def list_keys(
 
 
 @app.command()
-def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id.")], url: UrlOption = None) -> None:
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id.")],
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+) -> None:
     """End a key at once, for good."""
     ask(url, lambda client: client.delete("/api-keys", key_id))
+    if as_json:
+        print_json({"id": key_id, "is_revoked": True})
+        return
     error_console().print("Revoked.")
 
 

@@ -6,8 +6,8 @@ import typer
 
 from common.cli.asking import ask
 from common.cli.kept_tokens import keep_tokens
-from common.cli.options import UrlOption
-from common.cli.output import error_console
+from common.cli.options import JsonOption, UrlOption
+from common.cli.output import error_console, print_json
 from common.cli.target import find_target
 from common.cli.users import read_password
 
@@ -20,6 +20,7 @@ def login(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from stdin instead of asking.")
     ] = False,
+    as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
     """Sign in, and keep the tokens for later commands.
@@ -30,4 +31,7 @@ def login(
     address = find_target(url, as_nobody=True).url
     password = read_password(is_piped=password_stdin)
     path = keep_tokens(address, ask(url, lambda client: client.login(email, password), as_nobody=True))
+    if as_json:
+        print_json({"url": address, "email": email, "tokens": str(path)})
+        return
     error_console().print(f"Signed in at {address} as {email}; the tokens are in {path}.", markup=False)

@@ -13,7 +13,8 @@ from asyncpg import PostgresError
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.cli.exits import CommandError, UnreachableError
-from common.cli.output import error_console
+from common.cli.options import JsonOption
+from common.cli.output import error_console, print_json
 from common.cli.surroundings import load_settings, read_surroundings
 from common.cli.urls import place_of
 
@@ -36,6 +37,7 @@ def newest_revision() -> str:
 def migrate(
     to: Annotated[str, typer.Option("--to", metavar="REVISION", help="Stop at this revision.")] = "head",
     down: Annotated[bool, typer.Option("--down", help="Go back to --to; this deletes what newer tables hold.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Bring the database to the newest (or a given) revision.
 
@@ -57,4 +59,8 @@ def migrate(
         raise UnreachableError(f"PostgreSQL does not answer at {place}: check DATABASE_URL.") from error
     except (SQLAlchemyError, PostgresError) as error:
         raise UnreachableError(f"PostgreSQL at {place} refused: {str(error).splitlines()[0]}") from error
-    error_console().print(f"The database at {place} is at revision {newest_revision() if to == 'head' else to}.")
+    revision = newest_revision() if to == "head" else to
+    if as_json:
+        print_json({"database": place, "revision": revision})
+    else:
+        error_console().print(f"The database at {place} is at revision {revision}.")

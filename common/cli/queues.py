@@ -48,15 +48,20 @@ def _decide(url: str | None, name: str, verb: str, as_json: bool) -> None:
 
 def queue_table(queues: Iterable[Mapping[str, Any]]) -> Table:
     """One line a queue."""
-    table = column_table("queue", "state", "queued", "due", "running", "oldest", "wait", "per min", "workers", "slots")
+    counted = ("queued", "due", "running")
+    table = column_table("queue", "state", *counted, "oldest", "wait", "ended/min", "failed/min", "workers", "slots")
     for queue in queues:
         state = "[yellow]paused[/]" if queue["is_paused"] else "open"
         if not queue["is_paused"] and queue["queued"] and not queue["workers"]:
             state = "[red]no worker[/]"
         oldest = age(queue["oldest_at"]) if queue["oldest_at"] else "-"
-        counts = (str(queue[name]) for name in ("queued", "due", "running"))
+        counts = (str(queue[name]) for name in counted)
         wait = "-" if queue["wait_estimate"] is None else span(queue["wait_estimate"])
-        pace = "-" if queue["ended_per_minute"] is None else f"{queue['ended_per_minute']:.1f}"
+        pace = (_pace(queue[name]) for name in ("ended_per_minute", "failed_per_minute"))
         service = (str(queue[name]) for name in ("workers", "slots"))
-        table.add_row(cell(queue["name"]), state, *counts, oldest, wait, pace, *service)
+        table.add_row(cell(queue["name"]), state, *counts, oldest, wait, *pace, *service)
     return table
+
+
+def _pace(per_minute: float | None) -> str:
+    return "-" if per_minute is None else f"{per_minute:.1f}"

@@ -154,9 +154,12 @@ def backfill(
 
 
 @app.command()
-def delete(schedule_id: ScheduleId, url: UrlOption = None) -> None:
+def delete(schedule_id: ScheduleId, as_json: JsonOption = False, url: UrlOption = None) -> None:
     """Remove a schedule and its history; its jobs stay."""
     ask(url, lambda client: client.delete("/schedules", schedule_id))
+    if as_json:
+        print_json({"id": schedule_id, "is_removed": True})
+        return
     error_console().print(f"Removed schedule {schedule_id}.", markup=False)
 
 

@@ -1,4 +1,4 @@
-"""`letuin users`: accounts, made straight in the database."""
+"""`letuin users`: accounts, made straight in the database, and looked after over the api."""
 
 import asyncio
 import re
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
+from common.cli.accounts import app as account_app
 from common.cli.exits import CommandError, UnreachableError
 from common.cli.options import JsonOption
 from common.cli.output import error_console, print_json
@@ -21,13 +22,13 @@ from common.password_policy import PasswordError, PasswordPolicy
 from common.passwords import hash_password
 from common.repository.user import DEFAULT_TENANT_ID, NewUser, UserRepository
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Create users.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Create users; as an admin list, change, disable and enable them.",
+)
+app.add_typer(account_app)
 _EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@]{1,189}")
-
-
-@app.callback()
-def _users() -> None:
-    """Create users."""
 
 
 @app.command()

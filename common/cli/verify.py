@@ -28,10 +28,11 @@ def verify(
     settle: Annotated[float, typer.Option(min=0, max=300, help="Seconds that a problem must last to be one.")] = 2.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that PostgreSQL, Redis and the other stores fit together, and mend what does not.
+    """Check that the stores fit together, and mend what does not.
 
-    Safe while everything runs. Uses the stores of the environment, `.env` or the running `letuin up`. Exit code 1 when
-    something is (still) wrong, 3 when a store cannot be looked at. (The code from a mail goes to `verify-email`.)
+    Safe while everything runs. Looks at PostgreSQL, Redis and, where they are used, the others, by the environment,
+    `.env` or the running `letuin up`. Exit code 1 when something is (still) wrong, 3 when a store cannot be looked
+    at. (The code from a mail goes to `verify-email`.)
     """
     environ = read_surroundings()
     findings = asyncio.run(_verify(load_settings(environ), environ, repair, settle))

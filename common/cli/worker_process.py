@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -20,11 +20,15 @@ _DRAIN_GRACE, _STOP_MARGIN = 25.0, 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerPlan:
-    """What one worker process does. `concurrency` None leaves it to the worker's own settings."""
+    """What one worker process does. `concurrency` None leaves it to the worker's own settings.
+
+    `number` counts the processes of one supervisor, from 0.
+    """
 
     name: str
     queues: tuple[str, ...]
     concurrency: int | None = None
+    number: int = 0
 
     def argv(self) -> list[str]:
         """The command line of the worker itself."""
@@ -42,13 +46,17 @@ def default_plans(processes: int, concurrency: int | None) -> list[WorkerPlan]:
     """`processes` workers of each sort: the language model has its own, the other queues share one."""
     shared = [name for name in known_queues() if name != QueueName.LLM]
     lanes = {"worker": shared, "worker-llm": [str(QueueName.LLM)]}
-    return [plan for name, queues in lanes.items() for plan in multiply(name, queues, processes, concurrency)]
+    plans = [plan for name, queues in lanes.items() for plan in multiply(name, queues, processes, concurrency)]
+    return [replace(plan, number=number) for number, plan in enumerate(plans)]
 
 
 def multiply(name: str, queues: Sequence[str], processes: int, concurrency: int | None) -> list[WorkerPlan]:
     """The same worker `processes` times; numbered names when there are several."""
     names = [name] if processes == 1 else [f"{name}-{number}" for number in range(1, processes + 1)]
-    return [WorkerPlan(name=each, queues=tuple(queues), concurrency=concurrency) for each in names]
+    return [
+        WorkerPlan(name=each, queues=tuple(queues), concurrency=concurrency, number=number)
+        for number, each in enumerate(names)
+    ]
 
 
 class WorkerProcess:
@@ -73,7 +81,8 @@ class WorkerProcess:
 
     def _next_environment(self) -> dict[str, str]:
         self._incarnation = new_id()
-        return {**self._environ, "LETUIN_WORKER_ID": str(self._incarnation)}
+        own_port = _own_port(self._environ, self._plan.number)
+        return {**self._environ, **own_port, "LETUIN_WORKER_ID": str(self._incarnation)}
 
     async def _release_lease(self, _code: int) -> None:
         # A fresh engine: deaths are rare, and a pool would hold connections for nothing.
@@ -83,6 +92,12 @@ class WorkerProcess:
                 await WorkerRepository().release(db, self._incarnation)
         finally:
             await engine.dispose()
+
+
+def _own_port(environ: Mapping[str, str], number: int) -> dict[str, str]:
+    """Processes of one supervisor answer probes on ports in a row; what is no port the worker itself refuses."""
+    first = environ.get("WORKER_HTTP_PORT", "")
+    return {"WORKER_HTTP_PORT": str(int(first) + number)} if number and first.isdecimal() and int(first) else {}
 
 
 def _stop_timeout(environ: Mapping[str, str]) -> timedelta:

@@ -1,9 +1,35 @@
-"""The port by which handlers change documents."""
+"""The ports by which handlers read and change documents."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document that a search found. `score` is from 0 (unlike) to 1 (alike)."""
+
+    document_id: UUID
+    document_name: str
+    index: int
+    text: str
+    score: float
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Retriever(Protocol):
+    """The collections of the job's owner, to read."""
+
+    async def retrieve(
+        self, collection_id: UUID, query: str, *, limit: int = 5, where: Mapping[str, Any] | None = None
+    ) -> list[Passage]:
+        """The passages most alike to `query`, best first; `where` narrows by metadata and never widens the tenant.
+
+        Raises `PermanentError` for a collection that is not the owner's or a `where` that is no filter, and as
+        `EmbeddingModel.embed` does.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

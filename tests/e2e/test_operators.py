@@ -119,7 +119,25 @@ def test_a_drained_worker_hands_back_what_it_runs(up: UpProcess) -> None:
     up.wait_until(lambda: up.job(job)["status"] == "running")
     again = up.job(job)
     assert (again["attempt"], again["failures"]) == (2, 0), "a drain uses up nothing"
+    assert "released" in up.letuin("jobs", "attempts", job)
     up.letuin("jobs", "cancel", job)
+
+
+def test_an_admin_looks_after_users(up: UpProcess) -> None:
+    made = letuin("users", "create", "Ada@example.com", "--password-stdin", folder=up.folder, stdin="correct horse x\n")
+    assert made.returncode == 0, made.stderr
+    assert "ada@example.com" in up.letuin("users", "list")
+    assert json.loads(up.letuin("users", "set-role", "ada@example.com", "operator", "--json"))["role"] == "operator"
+    ada = json.loads(up.letuin("users", "disable", "ADA@example.com", "--json"))
+    assert (ada["is_active"], json.loads(up.letuin("users", "show", ada["id"], "--json"))["is_active"]) == (
+        False,
+        False,
+    )
+    refused = letuin("login", "ada@example.com", "--password-stdin", folder=up.folder, stdin="correct horse x\n")
+    assert refused.returncode == 2, refused.stderr
+    assert json.loads(up.letuin("users", "enable", ada["id"], "--json"))["is_active"]
+    nobody = letuin("users", "show", "eve@example.com", folder=up.folder)
+    assert (nobody.returncode, "No user of your tenant has the address" in nobody.stderr) == (2, True)
 
 
 def _worker(up: UpProcess) -> dict[str, Any]:

@@ -86,11 +86,14 @@ PERSONAL = (
 
 NIGHTLY = {"name": "nightly", "cron": "0 3 * * *", **ECHO}
 PAST = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}
+TALK = {"title": "about queues"}
 SEARCH = {"query": "hello"}
 HOOK = {"url": "https://example.com/letuin"}
 _JOB_SEEN = (*OWNER_SIDE, *WATCHERS)
 
 TABLE = (
+    Access("GET /info", EVERYBODY),
+    Access("GET /metrics", WATCHERS),
     Access("POST /api/v1/jobs", EVERYBODY, body=ECHO),
     Access("GET /api/v1/jobs", EVERYBODY),
     Access("GET /api/v1/jobs/kinds", EVERYBODY),
@@ -123,6 +126,17 @@ TABLE = (
     Access("GET /api/v1/schedules/{schedule_id}/preview", _JOB_SEEN, makes="schedule"),
     Access("POST /api/v1/schedules/{schedule_id}/backfill", OWNER_SIDE, makes="schedule", body=PAST),
     Access("GET /api/v1/schedules/{schedule_id}/firings", _JOB_SEEN, makes="schedule"),
+    Access("POST /api/v1/threads", EVERYBODY, body=TALK),
+    Access("GET /api/v1/threads", EVERYBODY),
+    Access("GET /api/v1/threads/{thread_id}", OWNER_SIDE, makes="thread"),
+    Access("PATCH /api/v1/threads/{thread_id}", OWNER_SIDE, makes="thread", body=TALK),
+    Access("DELETE /api/v1/threads/{thread_id}", OWNER_SIDE, makes="thread"),
+    Access("POST /api/v1/threads/{thread_id}/messages", OWNER_SIDE, makes="thread", body={"content": "hello"}),
+    Access("GET /api/v1/threads/{thread_id}/messages", OWNER_SIDE, makes="thread"),
+    Access("GET /api/v1/threads/{thread_id}/history", OWNER_SIDE, makes="thread"),
+    Access("GET /api/v1/threads/{thread_id}/state", OWNER_SIDE, makes="thread"),
+    Access("POST /api/v1/threads/{thread_id}/fork", OWNER_SIDE, makes="checkpoint", body={"title": "another"}),
+    Access("POST /api/v1/threads/{thread_id}/resume", OWNER_SIDE, makes="interrupt", body={"answer": "yes"}),
     Access("POST /api/v1/collections", EVERYBODY, body={"name": "a new name"}),
     Access("GET /api/v1/collections", EVERYBODY),
     Access("GET /api/v1/collections/{collection_id}", OWNER_SIDE, makes="collection"),

@@ -13,7 +13,7 @@ from common.ids import new_id
 from common.repository.worker import Incarnation, WorkerRepository
 from common.scopes import Scope
 from tests.api.conftest import ACCESS_TOKEN
-from tests.security.matrix import ECHO, HOOK, NIGHTLY
+from tests.security.matrix import ECHO, HOOK, NIGHTLY, TALK
 from tests.security.members import MakeMember, Member
 
 API = "/api/v1"
@@ -96,6 +96,32 @@ class World:
     async def make_schedule(self) -> dict[str, str]:
         """A schedule that does not fire soon."""
         return {"schedule_id": (await self.create("owner", "/schedules", NIGHTLY))["id"]}
+
+    async def make_thread(self) -> dict[str, str]:
+        """A thread in which nothing was said."""
+        return {"thread_id": (await self.create("owner", "/threads", TALK))["id"]}
+
+    async def make_checkpoint(self) -> dict[str, str]:
+        """A thread with a step."""
+        place = await self.make_thread()
+        sql = (
+            "INSERT INTO thread_checkpoints (thread_id, checkpoint_id, tenant_id, owner_id, job_id, step, source, "
+            "next, state, message_count) VALUES (:thread, :id, :tenant, :owner, :id, 1, 'loop', '{}', '{}', 0)"
+        )
+        values = {"thread": UUID(place["thread_id"]), "id": new_id(), "tenant": self.owner.tenant_id}
+        async with self.container.engine().begin() as db:
+            await db.execute(text(sql), {**values, "owner": self.owner.id})
+        return place
+
+    async def make_interrupt(self) -> dict[str, str]:
+        """A thread that waits for a text."""
+        place = await self.make_thread()
+        waiting = '{"id": "1", "node": "wait", "expects": "text"}'
+        sql = "UPDATE threads SET interrupt = CAST(:waiting AS jsonb) WHERE id = :id AND tenant_id = :tenant"
+        values = {"waiting": waiting, "id": UUID(place["thread_id"]), "tenant": self.owner.tenant_id}
+        async with self.container.engine().begin() as db:
+            await db.execute(text(sql), values)
+        return place
 
     async def make_collection(self) -> dict[str, str]:
         """A collection without documents."""

@@ -10,6 +10,7 @@ from common.database.model.llm import Budget, BudgetPeriod, BudgetReservation, P
 from common.database.model.mail import JobNotice, Mail, MailStatus
 from common.database.model.schedule import CatchUp, Firing, FiringOutcome, Overlap, Schedule, ScheduleStatus
 from common.database.model.submission import Batch, IdempotencyKey, JobDependency, JobResult, PurgedJob, UniqueSlot
+from common.database.model.thread import Thread, ThreadCheckpoint, ThreadMessage, ThreadRun
 from common.database.model.user import Role, Tenant, User
 from common.database.model.webhook import DeliveryStatus, JobWebhook, WebhookDelivery, WebhookEndpoint, WebhookTry
 from common.database.model.worker import Queue, Worker
@@ -51,6 +52,10 @@ __all__ = [
     "Schedule",
     "ScheduleStatus",
     "Tenant",
+    "Thread",
+    "ThreadCheckpoint",
+    "ThreadMessage",
+    "ThreadRun",
     "UniqueSlot",
     "UsageRecord",
     "User",

@@ -1,12 +1,15 @@
 """The entry point: help, version, errors and exit codes, without any server."""
 
+import importlib
 import re
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from common.cli.main import COMMANDS
 from tests.fixtures.letuin import letuin
@@ -54,6 +57,24 @@ def test_every_command_explains_itself_as_the_list_does(name: str, tmp_path: Pat
 
     assert answer.returncode == 0, answer.stderr
     assert COMMANDS[name].summary in " ".join(answer.stdout.split())
+
+
+def test_every_answer_can_be_json() -> None:
+    """But for commands that run on, each takes --json."""
+    runs_on = {"up", "api", "worker", "bench"}
+    missing = []
+    for name in COMMANDS.keys() - runs_on:
+        command: Any = typer.main.get_command(importlib.import_module(COMMANDS[name].module).app)
+        for part, leaf in getattr(command, "commands", {"": command}).items():
+            if not any("--json" in option.opts for option in leaf.params):
+                missing.append(f"{name} {part}")
+    assert missing == []
+
+
+@pytest.mark.parametrize(("words", "completed"), [("letuin jo", "jobs"), ("letuin jobs wh", "why")])
+def test_the_shell_completes_commands_at_every_depth(words: str, completed: str, tmp_path: Path) -> None:
+    variables = {"_LETUIN_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    assert letuin(folder=tmp_path, env=variables).stdout.split() == [completed]
 
 
 def test_version(tmp_path: Path) -> None:

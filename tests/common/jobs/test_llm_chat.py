@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from common.agents import Agents
 from common.documents.ports import DocumentStore
 from common.errors import TransientError
 from common.ids import new_id
@@ -80,6 +81,10 @@ class Ports:
     @property
     def journal(self) -> Journal:
         raise AssertionError("a chat leaves the books to its port")
+
+    @property
+    def agents(self) -> Agents:
+        raise AssertionError("a chat runs no agents")
 
 
 @dataclass

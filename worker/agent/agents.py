@@ -1,0 +1,131 @@
+"""The port `Agents`: takes threads, runs flows, forks and forgets. Heavy to import: only `worker.ports` does, late."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID
+
+from common.agents import AgentAnswer, AgentListener, AgentRequest
+from common.database.direct import DirectPool
+from common.database.session import Sessions
+from common.errors import PermanentError, Snooze
+from common.ports import CallOrigin, ChatModel, Passage, Retriever, Usage
+from common.repository.thread_run import TakenThread, ThreadRunRepository
+from worker.agent.budget import Budget
+from worker.agent.checkpoint.store import OutdatedError
+from worker.agent.flow import FlowContext, Judge
+from worker.agent.flows import Flows
+from worker.agent.port_model import PortChatModel
+from worker.agent.scribe import Scribe
+from worker.agent.turn import Turn
+from worker.config import AgentJudge, WorkerSettings
+
+_DEFAULT_FLOW = "example"
+_LOOK_AGAIN = timedelta(seconds=1)
+
+
+class Tools(Protocol):
+    """The ports of the attempt that flows work with."""
+
+    @property
+    def chat(self) -> ChatModel: ...
+
+    @property
+    def retriever(self) -> Retriever: ...
+
+
+class AgentService:
+    """One a process. Every method acts for the attempt that `origin` names."""
+
+    def __init__(
+        self, settings: WorkerSettings, sessions: Sessions, direct: DirectPool, threads: ThreadRunRepository
+    ) -> None:
+        self._sessions = sessions
+        self._direct = direct
+        self._threads = threads
+        self._flows = Flows(settings)
+        self._judge = _judge(settings)
+
+    async def run(
+        self, request: AgentRequest, listener: AgentListener, origin: CallOrigin, tools: Tools
+    ) -> AgentAnswer:
+        """See `Agents.run`."""
+        taken = None if request.thread_id is None else await self._take(request.thread_id, origin)
+        opened = await self._flows.get((taken.flow if taken else request.flow) or _DEFAULT_FLOW)
+        thread = str(request.thread_id or f"job:{origin.job_id}")
+        fence = taken.fence if taken else origin.attempt
+        await opened.store.claim(thread, fence)
+        known = 0
+        if taken is not None:
+            known = taken.message_count
+            if taken.undo:
+                await opened.store.drop_runs(thread, [str(job_id) for job_id in taken.undo])
+                known = await self._undo(taken, origin)
+        scribe = Scribe(request, listener, origin, taken, known, self._threads, self._direct)
+        context = self._context(request, origin, tools, taken)
+        answer = await Turn(opened, request, context, scribe, thread, fence).run()
+        if taken is None:
+            await opened.store.forget(thread, is_final=False)
+        return answer
+
+    async def fork(self, source_id: UUID, checkpoint_id: UUID, thread_id: UUID, origin: CallOrigin) -> None:
+        """See `Agents.fork`."""
+        taken = await self._take(thread_id, origin)
+        opened = await self._flows.get(taken.flow)
+        if not await opened.store.copy(str(source_id), str(checkpoint_id), str(thread_id)):
+            raise PermanentError(f"checkpoint {checkpoint_id} is gone")
+
+    async def forget(self, thread_id: UUID, flow: str) -> None:
+        """See `Agents.forget`."""
+        opened = await self._flows.get(flow)
+        await opened.store.forget(str(thread_id), is_final=True)
+
+    async def aclose(self) -> None:
+        """Close the checkpoints."""
+        await self._flows.aclose()
+
+    async def _take(self, thread_id: UUID, origin: CallOrigin) -> TakenThread:
+        try:
+            async with self._sessions.begin() as db:
+                taken = await self._threads.take(db, thread_id, origin)
+        except LookupError:
+            raise PermanentError(f"thread {thread_id} does not exist") from None
+        if taken is None:
+            raise Snooze(_LOOK_AGAIN, "thread_busy")
+        return taken
+
+    async def _undo(self, taken: TakenThread, origin: CallOrigin) -> int:
+        left = await self._threads.undo(self._direct, taken, origin)
+        if left is None:
+            raise OutdatedError(str(taken.id))
+        return left
+
+    def _context(
+        self, request: AgentRequest, origin: CallOrigin, tools: Tools, taken: TakenThread | None
+    ) -> FlowContext:
+        budget = Budget(request.limits, _price_of)
+
+        async def search(collection_id: UUID, query: str) -> Sequence[Passage]:
+            return await tools.retriever.retrieve(collection_id, query)
+
+        return FlowContext(
+            model=PortChatModel(port=tools.chat, budget=budget, model_name=request.model),
+            search=search,
+            budget=budget,
+            judge=self._judge,
+            run_id=str(origin.job_id),
+            collection_id=request.collection_id or (taken.collection_id if taken else None),
+        )
+
+
+def _judge(settings: WorkerSettings) -> Judge:
+    match settings.agent_judge:
+        case AgentJudge.AUTO:
+            is_hosted = bool(settings.openai_api_key or settings.openai_base_url)
+            return Judge.MODEL if is_hosted else Judge.SCORE
+        case chosen:
+            return Judge(str(chosen))
+
+
+def _price_of(_model: str, _usage: Usage) -> float | None:
+    return None

@@ -1,0 +1,52 @@
+"""The chains of the example flow: a prompt, the attempt's model and, where a decision is wanted, its shape."""
+
+from typing import Any, cast
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.output_parsers import PydanticOutputParser
+from langchain_core.runnables import Runnable
+from pydantic import BaseModel
+
+from worker.agent.example.graph_state import Grades, RouteChoice
+from worker.agent.example.prompt_manager import PromptManager
+
+type Answering = Runnable[dict[str, Any], AIMessage]
+type Deciding[M: BaseModel] = Runnable[dict[str, Any], M]
+
+ANSWERING_TAG = "answering"
+"""Marks calls whose text is for the user."""
+
+
+class ChainBuilder:
+    """Builds a chain for one call; the model belongs to the attempt."""
+
+    def __init__(self, prompts: PromptManager) -> None:
+        self._prompts = prompts
+
+    def answer(self, model: BaseChatModel) -> Answering:
+        """From `passages` and `messages` to an answer."""
+        return self._writing("answer", model)
+
+    def direct(self, model: BaseChatModel) -> Answering:
+        """From `messages` to an answer."""
+        return self._writing("direct", model)
+
+    def clarify(self, model: BaseChatModel) -> Answering:
+        """From `messages` to a question for the user."""
+        return self._writing("clarify", model)
+
+    def route(self, model: BaseChatModel) -> Deciding[RouteChoice]:
+        """From `messages` to a choice."""
+        return self._deciding("route", model, RouteChoice)
+
+    def grade(self, model: BaseChatModel) -> Deciding[Grades]:
+        """From `question` and `passages` to the numbers of those that help."""
+        return self._deciding("grade", model, Grades)
+
+    def _writing(self, name: str, model: BaseChatModel) -> Answering:
+        return cast(Answering, self._prompts.get(name) | model.with_config(tags=[ANSWERING_TAG]))
+
+    def _deciding[M: BaseModel](self, name: str, model: BaseChatModel, shape: type[M]) -> Deciding[M]:
+        bound = model.bind(response_schema=shape.model_json_schema(), temperature=0.0)
+        return cast(Deciding[M], self._prompts.get(name) | bound | PydanticOutputParser(pydantic_object=shape))

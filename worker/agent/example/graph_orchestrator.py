@@ -1,0 +1,144 @@
+"""The example flow as a LangGraph graph: route, retrieve, grade, answer with citations; or ask back; or answer."""
+
+from pathlib import Path
+from typing import Any
+
+from langchain_core.exceptions import OutputParserException
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+
+from common.errors import PermanentError
+from worker.agent.assistant import cite, keep_passage, last_question, show_passages
+from worker.agent.example.chain_builder import Answering, ChainBuilder
+from worker.agent.example.graph_state import GraphState, Route
+from worker.agent.example.prompt_manager import PromptManager
+from worker.agent.flow import FlowContext, Judge
+
+_PROMPTS = Path(__file__).parent / "prompts"
+_LIKE_THE_BEST = 0.6
+"""Without a model that grades, passages count whose score is at least this part of the best one's."""
+_LONGEST_HISTORY = 40
+
+
+class GraphOrchestrator:
+    """One instance a process; nothing of a run is kept here."""
+
+    def __init__(self) -> None:
+        self._chains = ChainBuilder(PromptManager(_PROMPTS))
+
+    def begin(self, text: str, run_id: str) -> dict[str, Any]:
+        """See `Flow.begin`: what the turn before found and answered is no part of this one."""
+        return {
+            "messages": [HumanMessage(text, id=f"{run_id}:user")],
+            "question": text,
+            "documents": [],
+            "answer": None,
+            "citations": [],
+            "has_asked": False,
+        }
+
+    def graph(self) -> StateGraph[Any, FlowContext, Any, Any]:
+        """See `Flow.graph`."""
+        graph: StateGraph[Any, FlowContext, Any, Any] = StateGraph(GraphState, context_schema=FlowContext)
+        for node in (self.route, self.retrieve, self.grade, self.answer, self.direct, self.clarify, self.wait):
+            graph.add_node(node.__name__, node)
+        graph.add_edge(START, "route")
+        graph.add_conditional_edges("route", _follow_route, ["retrieve", "direct", "clarify"])
+        graph.add_edge("retrieve", "grade")
+        graph.add_conditional_edges("grade", _follow_grade, ["answer", "clarify"])
+        graph.add_edge("clarify", "wait")
+        graph.add_edge("wait", "retrieve")
+        for last in ("answer", "direct"):
+            graph.add_edge(last, END)
+        return graph
+
+    async def route(self, state: GraphState, runtime: Runtime[FlowContext]) -> GraphState:
+        """Where the turn goes. Without documents there is nothing to choose."""
+        context = runtime.context
+        if context.collection_id is None:
+            return {"route": "direct"}
+        if context.judge is Judge.SCORE:
+            return {"route": "retrieve"}
+        try:
+            choice = await self._chains.route(context.model).ainvoke({"messages": _recent(state)})
+        except OutputParserException:
+            return {"route": "retrieve"}
+        return {"route": choice.route, "question": choice.question}
+
+    async def retrieve(self, state: GraphState, runtime: Runtime[FlowContext]) -> GraphState:
+        """Search the collection for the question."""
+        context = runtime.context
+        if context.collection_id is None:
+            return {"documents": []}
+        context.budget.take_tool_call()
+        found = await context.search(context.collection_id, state["question"])
+        runtime.stream_writer({"step": "retrieve", "found": len(found)})
+        return {"documents": [keep_passage(passage) for passage in found]}
+
+    async def grade(self, state: GraphState, runtime: Runtime[FlowContext]) -> GraphState:
+        """Keep the passages that help."""
+        documents = state["documents"]
+        if runtime.context.judge is Judge.SCORE or not documents:
+            return {"documents": _best(documents)}
+        values = {"question": state["question"], "passages": show_passages(documents)}
+        try:
+            grades = await self._chains.grade(runtime.context.model).ainvoke(values)
+        except OutputParserException:
+            return {"documents": _best(documents)}
+        return {"documents": [each for number, each in enumerate(documents, 1) if number in grades.relevant]}
+
+    async def answer(self, state: GraphState, runtime: Runtime[FlowContext]) -> GraphState:
+        """Answer from the passages."""
+        documents = state["documents"]
+        chain = self._chains.answer(runtime.context.model)
+        message = await chain.ainvoke({"messages": _recent(state), "passages": show_passages(documents)})
+        citations = [citation.model_dump(mode="json") for citation in cite(message.text, documents)]
+        return {**_said(message, runtime, "answer"), "citations": citations}
+
+    async def direct(self, state: GraphState, runtime: Runtime[FlowContext]) -> GraphState:
+        """Answer without documents."""
+        return await self._say(self._chains.direct(runtime.context.model), state, runtime, "direct")
+
+    async def clarify(self, state: GraphState, runtime: Runtime[FlowContext]) -> GraphState:
+        """Ask back; `wait` waits for the answer."""
+        said = await self._say(self._chains.clarify(runtime.context.model), state, runtime, "clarify")
+        return {**said, "has_asked": True}
+
+    async def wait(self, state: GraphState, runtime: Runtime[FlowContext]) -> GraphState:
+        """Stop until somebody resumes with a text."""
+        reply = interrupt({"expects": "text", "question": state["answer"]})
+        if not isinstance(reply, str) or not reply.strip():
+            raise PermanentError("this interrupt is answered with a text")
+        before = last_question(state["messages"])
+        said = HumanMessage(reply, id=f"{runtime.context.run_id}:reply")
+        return {"messages": [said], "question": f"{before}\n{reply}", "answer": None}
+
+    async def _say(self, chain: Answering, state: GraphState, runtime: Runtime[FlowContext], node: str) -> GraphState:
+        return _said(await chain.ainvoke({"messages": _recent(state)}), runtime, node)
+
+
+def _said(message: AIMessage, runtime: Runtime[FlowContext], node: str) -> GraphState:
+    """Kept under an id of our own: a step that runs again after a crash replaces what it said."""
+    text = message.text
+    return {"messages": [AIMessage(text, id=f"{runtime.context.run_id}:{node}")], "answer": text}
+
+
+def _recent(state: GraphState) -> list[Any]:
+    return state["messages"][-_LONGEST_HISTORY:]
+
+
+def _best(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    best = max((each["score"] for each in documents), default=0.0)
+    return [each for each in documents if each["score"] >= best * _LIKE_THE_BEST]
+
+
+def _follow_route(state: GraphState) -> Route:
+    return state["route"]
+
+
+def _follow_grade(state: GraphState, runtime: Runtime[FlowContext]) -> str:
+    """Nothing helps: ask back once, then say so. Without a model that judges, an answer says so."""
+    can_ask = runtime.context.judge is Judge.MODEL and not state.get("has_asked")
+    return "clarify" if not state["documents"] and can_ask else "answer"

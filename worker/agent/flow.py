@@ -1,0 +1,46 @@
+"""What a flow is to the worker, and what a run lends to its nodes."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.graph import StateGraph
+
+from common.ports import Passage
+from worker.agent.budget import Budget
+
+type Search = Callable[[UUID, str], Awaitable[Sequence[Passage]]]
+
+
+class Judge(StrEnum):
+    """Who decides between steps: the language model, or the scores of the search."""
+
+    MODEL = "model"
+    SCORE = "score"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowContext:
+    """What the nodes of one attempt work with. Not checkpointed."""
+
+    model: BaseChatModel
+    search: Search
+    budget: Budget
+    judge: Judge
+    run_id: str
+    collection_id: UUID | None = None
+
+
+class Flow(Protocol):
+    """A `GraphOrchestrator` in a folder of `worker.agent`. One instance serves every run of the process."""
+
+    def graph(self) -> StateGraph[Any, FlowContext, Any, Any]:
+        """The graph, not compiled. Its state has `messages` and `answer`, and may have `documents` and `citations`."""
+        ...
+
+    def begin(self, text: str, run_id: str) -> dict[str, Any]:
+        """The values that a new turn starts with."""
+        ...
