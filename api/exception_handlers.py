@@ -88,7 +88,8 @@ async def _handle(request: Request, error: Exception) -> Response:
 def _note_denial(request: Request, error: ForbiddenError) -> None:
     state, path = request.state, request.scope["path"]
     caller, request_id = getattr(state, "caller", None), getattr(state, "request_id", None)
-    state.denials.record(error, caller, what=request.method, path=path, request_id=request_id)
+    if (denials := getattr(state, "denials", None)) is not None:
+        denials.record(error, caller, what=request.method, path=path, request_id=request_id)
 
 
 def answer_error(connection: HTTPConnection, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from common.database.tls import tls_arguments, without_tls
 from common.hosts import is_open_store
 from common.storage.place import StoragePlace
 
@@ -173,6 +174,16 @@ class CommonSettings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _database_tls_can_be_used(self) -> Self:
+        try:
+            tls_arguments(self.database_url.get_secret_value())
+        except ValueError as error:
+            raise ValueError(f"DATABASE_URL: {error}") from None
+        except OSError as error:
+            raise ValueError(f"DATABASE_URL: a file of its TLS parameters cannot be used ({error.strerror})") from None
+        return self
+
+    @model_validator(mode="after")
     def _stores_are_locked(self) -> Self:
         urls = {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url, "MONGODB_URL": self.mongodb_url}
         if not self.is_production or self.allow_stores_without_password:
@@ -190,8 +201,8 @@ class CommonSettings(BaseSettings):
 
     @property
     def async_database_url(self) -> str:
-        """DATABASE_URL with the asyncpg driver named, whatever driver the variable names."""
-        _, _, rest = self.database_url.get_secret_value().partition("://")
+        """DATABASE_URL with the asyncpg driver named, whatever driver the variable names, and nothing about TLS."""
+        _, _, rest = without_tls(self.database_url.get_secret_value()).partition("://")
         return f"postgresql+asyncpg://{rest}"
 
 

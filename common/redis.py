@@ -22,8 +22,12 @@ def create_redis(settings: CommonSettings, *, blocking: bool = False) -> ArqRedi
     Commands give up after `redis_timeout`. `blocking=True` makes the client for pub/sub listeners, whose reads
     may wait for ever; the connection is then checked every 5 s instead.
     """
+    url = settings.redis_url.get_secret_value()
+    # The library would take any certificate that some authority signed for anybody; the URL may say otherwise.
+    tls = {"ssl_check_hostname": True} if url.startswith("rediss://") else {}
     pool: ConnectionPool = ConnectionPool.from_url(
-        settings.redis_url.get_secret_value(),
+        url,
+        **tls,
         socket_connect_timeout=settings.redis_connect_timeout.total_seconds(),
         socket_timeout=None if blocking else settings.redis_timeout.total_seconds(),
         health_check_interval=5 if blocking else 0,

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from common.config import CommonSettings
 from common.database.model import Base
+from common.database.tls import tls_arguments
 
 _LOCK = 7_263_114_001  # any constant: two processes must not migrate one database at the same time
 
@@ -20,7 +21,9 @@ def run(connection: Connection) -> None:
 
 
 async def run_online() -> None:
-    engine = create_async_engine(CommonSettings().async_database_url, poolclass=pool.NullPool)
+    settings = CommonSettings()
+    tls = tls_arguments(settings.database_url.get_secret_value())
+    engine = create_async_engine(settings.async_database_url, poolclass=pool.NullPool, connect_args=tls)
     async with engine.connect() as connection:
         await connection.run_sync(run)
     await engine.dispose()

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from common.cli.migrate import newest_revision
 from common.cli.urls import place_of
+from common.database.tls import tls_arguments, without_tls
 
 _LIMIT = 5.0
 
@@ -57,7 +58,8 @@ async def run_check(check: Check, url: str, *, variable: str) -> Finding:
 
 async def check_postgres(url: str) -> Finding:
     """It answers, and its tables are those of this version."""
-    connection = await asyncpg.connect(f"postgresql://{url.partition('://')[2]}", timeout=_LIMIT)
+    plain = f"postgresql://{without_tls(url).partition('://')[2]}"
+    connection = await asyncpg.connect(plain, timeout=_LIMIT, **tls_arguments(url))
     try:
         version = connection.get_server_version()
         has_table = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")

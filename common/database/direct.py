@@ -87,7 +87,7 @@ def _connect_arguments(settings: CommonSettings, name: str) -> dict[str, Any]:
     _, arguments = _DIALECT.create_connect_args(url)  # type: ignore[no-untyped-call]
     if arguments.pop("prepared_statement_cache_size", None) == 0:
         arguments["statement_cache_size"] = 0
-    return {**arguments, **connect_arguments(name)}
+    return {**arguments, **connect_arguments(settings, name)}
 
 
 @lru_cache(maxsize=256)

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from common.config import CommonSettings
+from common.database.tls import tls_arguments
 
 type Sessions = async_sessionmaker[AsyncSession]
 
@@ -18,13 +19,14 @@ def create_engine(settings: CommonSettings, *, name: str = "letuin") -> AsyncEng
         pool_timeout=2,
         pool_pre_ping=False,
         hide_parameters=True,
-        connect_args=connect_arguments(name),
+        connect_args=connect_arguments(settings, name),
     )
 
 
-def connect_arguments(name: str) -> dict[str, Any]:
-    """How every connection is made, beyond what the URL says. Seconds."""
+def connect_arguments(settings: CommonSettings, name: str) -> dict[str, Any]:
+    """How every connection is made, beyond host, user and database. Seconds."""
     return {
+        **tls_arguments(settings.database_url.get_secret_value()),
         "timeout": 5,
         "command_timeout": 30,
         "server_settings": {"application_name": name, "timezone": "UTC"},

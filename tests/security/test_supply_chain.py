@@ -108,6 +108,14 @@ def test_no_known_hole_is_locked() -> None:
         )
 
 
+def test_somebody_has_looked_at_every_direct_dependency() -> None:
+    """C05: what is new has to be read about first, and everything again after a while."""
+    looked_at = tomllib.loads((ROOT / ".ci" / "advisories.toml").read_text("utf-8"))["looked_at"]
+    direct = {canonicalize_name(Requirement(text).name) for text in project()["project"]["dependencies"]}
+    assert direct - set(looked_at["packages"]) == set()
+    assert looked_at["until"] > datetime.now(UTC).date(), "read the advisories of the direct dependencies again"
+
+
 def test_every_direct_dependency_is_bounded_and_from_the_registry() -> None:
     """C05"""
     assert [str(each) for each in requirements() if each.url or not each.specifier] == []
