@@ -65,6 +65,7 @@ async def test_t08_what_goes_on_in_the_background_fails_no_request(connect: Conn
 
 def test_t12_chroma_is_a_server_of_this_machine_and_never_the_one_in_python(tmp_path: Path) -> None:
     command = build_chroma(tmp_path, 4711).spec.argv
+    assert isinstance(command, list)
     assert command[command.index("run") :][3:5] == ["--host", "127.0.0.1"]
     for package in ("api", "common", "worker"):
         for path in (ROOT / package).rglob("*.py"):
