@@ -24,6 +24,8 @@ COMMANDS = {
     "migrate": LazyCommand("common.cli.migrate", "Bring the database to the newest (or a given) revision."),
     "doctor": LazyCommand("common.cli.doctor", "Check every server and setting, and say how to mend them."),
     "verify": LazyCommand("common.cli.verify", "Check that the stores fit together, and mend what does not."),
+    "backup": LazyCommand("common.cli.backup", "Write everything that `letuin up` keeps into one file."),
+    "restore": LazyCommand("common.cli.restore", "Put a backup into an empty data folder."),
     "schedules": LazyCommand("common.cli.schedules", "Make schedules, look at them and steer them."),
     "mail": LazyCommand("common.cli.mail", "Look at the mails that `letuin up` kept."),
     "keys": LazyCommand("common.cli.keys", "Make, list and revoke API keys."),

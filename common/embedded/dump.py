@@ -1,0 +1,39 @@
+"""The rows of the embedded PostgreSQL as one file, by its own tools; good for later major versions, too."""
+
+import os
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from common.embedded.postgres import postgres_binaries
+from common.embedded.process import ProcessSpec, run
+from common.embedded.stack import EmbeddedStack
+
+
+def postgres_alone(folder: Path) -> AbstractAsyncContextManager[EmbeddedStack]:
+    """The folder's PostgreSQL, running until the block ends; made when it is not there."""
+    return EmbeddedStack(folder, {}, only={"postgres"})
+
+
+async def dump_rows(stack: EmbeddedStack, file: Path) -> None:
+    """Write everything that the database holds. Raises EmbeddedServerError with what the tool said."""
+    await _run(stack, "pg_dump", "--format=custom", "--no-owner", f"--file={file}")
+
+
+async def restore_rows(stack: EmbeddedStack, file: Path) -> None:
+    """Fill the empty database from a dump. Raises EmbeddedServerError with what the tool said."""
+    options = ("--no-owner", "--exit-on-error", "--single-transaction")
+    await _run(stack, "pg_restore", *options, f"--dbname={_name(stack)}", str(file))
+
+
+async def _run(stack: EmbeddedStack, tool: str, *arguments: str) -> None:
+    # By variables: the password on a command line could be read by everybody on the machine.
+    url = urlsplit(stack.environment()["DATABASE_URL"])
+    place = {"PGHOST": url.hostname or "", "PGPORT": str(url.port), "PGDATABASE": _name(stack)}
+    secret = {"PGUSER": url.username or "", "PGPASSWORD": url.password or ""}
+    argv = [str(postgres_binaries() / tool), *arguments]
+    await run(ProcessSpec(name=tool, argv=argv, env={**os.environ, **place, **secret}))
+
+
+def _name(stack: EmbeddedStack) -> str:
+    return urlsplit(stack.environment()["DATABASE_URL"]).path.strip("/")

@@ -1,0 +1,69 @@
+"""Jobs survive the loss of the whole data folder when there is a backup."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.letuin import letuin
+from tests.fixtures.up import UpProcess
+
+pytestmark = pytest.mark.e2e
+
+
+def test_everything_is_back_after_a_wipe(tmp_path: Path) -> None:
+    first = UpProcess.launch(tmp_path)
+    try:
+        first.wait_running()
+        done = first.letuin("submit", "system.echo", "-p", "message=안녕", "--wait", "--json")
+        ended = json.loads(done.splitlines()[-1])["id"]
+        waiting = first.letuin("submit", "system.echo", "-p", "message=later", "--delay", "1h").strip()
+        running = letuin("backup", "all.backup", folder=tmp_path)
+        assert (running.returncode, "is already running" in running.stderr) == (4, True), "one moment for all stores"
+    finally:
+        first.stop()
+    checkpoints = tmp_path / "data" / "sqlite-data" / "example"
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(checkpoints / "kept.db") as database:
+        database.execute("CREATE TABLE kept (word text)")
+        database.execute("INSERT INTO kept VALUES ('kept')")
+
+    told = letuin("backup", "all.backup", "--json", folder=tmp_path)
+    assert told.returncode == 0, told.stderr
+    file = tmp_path / "all.backup"
+    assert (file.stat().st_mode & 0o777, json.loads(told.stdout)["bytes"]) == (0o600, file.stat().st_size)
+    again = letuin("backup", "all.backup", folder=tmp_path)
+    assert (again.returncode, "exists already" in again.stderr) == (2, True)
+    full = letuin("restore", "all.backup", folder=tmp_path)
+    assert (full.returncode, "move it away first" in full.stderr) == (2, True)
+
+    shutil.rmtree(tmp_path / "data")
+    (tmp_path / "cut.backup").write_bytes(file.read_bytes()[:-100])
+    cut = letuin("restore", "cut.backup", folder=tmp_path)
+    assert (cut.returncode, "is no whole backup" in cut.stderr) == (2, True), cut.stderr
+    restored = letuin("restore", "all.backup", folder=tmp_path)
+    assert restored.returncode == 0, restored.stderr
+
+    second = UpProcess.launch(tmp_path)
+    try:
+        second.wait_running()
+        assert second.job(ended)["result"] == {"message": "안녕"}
+        assert second.job(waiting)["waiting"]["reason"] == "schedule"
+        assert json.loads(second.letuin("submit", "system.echo", "-p", "message=on", "--wait")) == {"message": "on"}
+        assert json.loads(second.letuin("verify", "--json"))["is_sound"]
+    finally:
+        second.stop()
+    with sqlite3.connect(checkpoints / "kept.db") as database:
+        assert database.execute("SELECT word FROM kept").fetchall() == [("kept",)]
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [({}, "holds no database"), ({"DATABASE_URL": "postgresql://db.example/letuin"}, "names a server of your own")],
+)
+def test_what_cannot_be_backed_up_is_said(environment: dict[str, str], said: str, tmp_path: Path) -> None:
+    refused = letuin("backup", "all.backup", folder=tmp_path, env=environment)
+    assert (refused.returncode, said in refused.stderr) == (2, True), refused.stderr
+    assert not (tmp_path / "all.backup").exists()
