@@ -50,10 +50,10 @@ def redact_fields(fields: Mapping[str, object]) -> dict[str, object]:
 
 
 def _plain(key: object, value: object, depth: int) -> object:
-    if isinstance(key, str) and value is not None and _SECRET_KEY.fullmatch(key):
-        return MASK
     if value is None or isinstance(value, bool):
-        return value
+        return value  # whether there is a secret is none
+    if isinstance(key, str) and _SECRET_KEY.fullmatch(key):
+        return MASK
     # Subclasses (enums, numpy-like numbers) become what they print as.
     if type(value) is int or (type(value) is float and math.isfinite(value)):
         return value

@@ -3,6 +3,7 @@
 from dependency_injector import providers
 
 from common.container import CommonContainer
+from common.llm_log import open_llm_calls
 from common.loop_lag import LoopLag
 from common.queue.notices import Notices
 from common.repository.attempt import AttemptRepository
@@ -26,10 +27,10 @@ from worker.lazy_agents import LazyAgents
 from worker.leader import Leader
 from worker.llm.breaker import Breaker
 from worker.llm.cache import AnswerCache
+from worker.llm.call_log import create_call_writer, create_meter
 from worker.llm.desk import CallDesk
 from worker.llm.flow import FlowControl
 from worker.llm.ledger import PaidLedger
-from worker.llm.meter import LlmMeter
 from worker.mailer import SmtpMailer
 from worker.metrics import WorkerMetrics
 from worker.notifier import Notifier
@@ -50,7 +51,16 @@ class WorkerContainer(CommonContainer):
     """Synchronous singletons over `WorkerSettings`; `lifespan.py` opens and closes what needs it."""
 
     worker_metrics = providers.Singleton(WorkerMetrics, CommonContainer.metrics, CommonContainer.job_metrics)
-    llm_meter = providers.Singleton(LlmMeter, CommonContainer.metrics, CommonContainer.tracer)
+    llm_call_writer = providers.Singleton(
+        create_call_writer,
+        providers.Singleton(
+            open_llm_calls,
+            CommonContainer.settings,
+            CommonContainer.settings.provided.llm_call_log_retention,
+            is_wanted=CommonContainer.settings.provided.llm_call_log,
+        ),
+    )
+    llm_meter = providers.Singleton(create_meter, CommonContainer.metrics, CommonContainer.tracer, llm_call_writer)
     attempts = providers.Singleton(
         AttemptRepository, result_inline_bytes=CommonContainer.settings.provided.result_inline_bytes
     )

@@ -14,6 +14,7 @@ from worker.config import WorkerSettings
 from worker.container import WorkerContainer
 from worker.engine import Engine
 from worker.lease import LeaseKeeper
+from worker.llm.call_log import written
 
 
 @asynccontextmanager
@@ -35,6 +36,7 @@ async def lifespan(settings: WorkerSettings, container: WorkerContainer | None =
     engine.lease = keeper
     async with AsyncExitStack() as stack:
         stack.push_async_callback(_close_tracer, container)
+        await stack.enter_async_context(written(container.llm_call_writer()))
         stack.push_async_callback(container.engine().dispose)
         stack.push_async_callback(container.direct().close)
         stack.push_async_callback(container.redis().aclose)

@@ -1,4 +1,4 @@
-"""Queries about the request log. Every one carries an owner and either a time range or a request id."""
+"""Queries about the logs in MongoDB. Every one carries an owner and either a time range or the id of one thing."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -6,32 +6,31 @@ from datetime import timedelta
 from typing import Any, Self
 from uuid import UUID
 
-from common.database.model.log import RequestLog
+from common.database.model.log import LlmCallLog, RequestLog
 from common.database.mongo import Mongo, translated
 from common.errors import UnavailableError
+from common.llm_log import LlmCallEntry
 from common.repository.job import Owner
 from common.request_log import LogWindow, RequestEntry
 
-_FIELDS = {field.name: "_id" if field.name == "id" else field.name for field in fields(RequestEntry)}
+_FIRST_SLICE = timedelta(seconds=2)
+_GROWTH = 8
 
 
-class RequestLogRepository:
-    """The request log of one database. Every method raises `UnavailableError` while MongoDB is away."""
+class _LogRepository[E: (RequestEntry, LlmCallEntry), D: (RequestLog, LlmCallLog)]:
+    """One log of one database. Every method raises `UnavailableError` while MongoDB is away."""
 
-    def __init__(self, mongo: Mongo, *, retention: timedelta) -> None:
+    def __init__(self, mongo: Mongo, entry: type[E], document: type[D], *, retention: timedelta) -> None:
         self._mongo = mongo
+        self._document: type[D] = document
+        self._fields = {field.name: "_id" if field.name == "id" else field.name for field in fields(entry)}
         self._retention = retention
         self._is_prepared = False
 
-    @classmethod
-    def open(cls, url: str, *, retention: timedelta) -> Self:
-        """The log at `url`; `close` it. Raises `InvalidError` when the URL is malformed."""
-        return cls(Mongo(url), retention=retention)
-
     async def prepare(self) -> None:
         """Make the indexes; nothing can be read before. Harmless to repeat."""
-        await self._mongo.prepare(RequestLog)
-        await self._mongo.ensure_expiry(RequestLog, "ts", self._retention)
+        await self._mongo.prepare(self._document)
+        await self._mongo.ensure_expiry(self._document, "ts", self._retention)
         self._is_prepared = True
 
     async def ping(self) -> None:
@@ -42,19 +41,47 @@ class RequestLogRepository:
         """Close every connection."""
         await self._mongo.close()
 
-    async def insert_many(self, entries: Sequence[RequestEntry]) -> int:
+    async def insert_many(self, entries: Sequence[E]) -> int:
         """Write entries, those that are there already excepted, and return how many were refused."""
         # Plain documents: building and encoding 500 models would hold the event loop for 20 ms.
-        return await self._mongo.insert_many(RequestLog, [_document(entry) for entry in entries])
+        documents = [{key: getattr(entry, name) for name, key in self._fields.items()} for entry in entries]
+        return await self._mongo.insert_many(self._document, documents)
 
-    async def list_by_user(self, owner: Owner, window: LogWindow) -> list[RequestLog]:
-        """The requests of one user, newest first."""
-        whose = {"user_id": owner.user_id, "tenant_id": owner.tenant_id}
-        return await self._list({**whose, **_during(window)}, window.limit)
+    async def list_by_user(self, owner: Owner, window: LogWindow) -> list[D]:
+        """The entries of one user, newest first."""
+        return await self._list_newest({"user_id": owner.user_id, "tenant_id": owner.tenant_id}, window)
 
-    async def list_by_tenant(self, tenant_id: UUID, window: LogWindow) -> list[RequestLog]:
-        """The requests of everybody in a tenant, newest first."""
-        return await self._list({"tenant_id": tenant_id, **_during(window)}, window.limit)
+    async def list_by_tenant(self, tenant_id: UUID, window: LogWindow) -> list[D]:
+        """The entries of everybody in a tenant, newest first."""
+        return await self._list_newest({"tenant_id": tenant_id}, window)
+
+    async def _list_newest(self, whose: dict[str, Any], window: LogWindow) -> list[D]:
+        """Backwards in growing slices: some servers read and sort a whole window before they give its first entries."""
+        found: list[D] = []
+        until, length = window.until, _FIRST_SLICE
+        while until > window.since and len(found) < window.limit:
+            since = max(window.since, until - length)
+            found += await self._list({**whose, "ts": {"$gte": since, "$lt": until}}, window.limit - len(found))
+            until, length = since, length * _GROWTH
+        return found
+
+    async def _list(self, wanted: dict[str, Any], limit: int) -> list[D]:
+        if not self._is_prepared:
+            raise UnavailableError("The log has not answered yet; try again soon.")
+        with translated():
+            return await self._document.find(wanted).sort("-ts").limit(limit).to_list()
+
+
+class RequestLogRepository(_LogRepository[RequestEntry, RequestLog]):
+    """The request log."""
+
+    def __init__(self, mongo: Mongo, *, retention: timedelta) -> None:
+        super().__init__(mongo, RequestEntry, RequestLog, retention=retention)
+
+    @classmethod
+    def open(cls, url: str, *, retention: timedelta) -> Self:
+        """The log at `url`; `close` it. Raises `InvalidError` when the URL is malformed."""
+        return cls(Mongo(url), retention=retention)
 
     async def list_by_request_id(
         self, request_id: str, tenant_id: UUID, *, user_id: UUID | None, limit: int
@@ -65,16 +92,14 @@ class RequestLogRepository:
             wanted["user_id"] = user_id
         return await self._list(wanted, limit)
 
-    async def _list(self, wanted: dict[str, Any], limit: int) -> list[RequestLog]:
-        if not self._is_prepared:
-            raise UnavailableError("The request log has not answered yet; try again soon.")
-        with translated():
-            return await RequestLog.find(wanted).sort("-ts").limit(limit).to_list()
 
+class LlmCallRepository(_LogRepository[LlmCallEntry, LlmCallLog]):
+    """The log of calls of language models."""
 
-def _during(window: LogWindow) -> dict[str, Any]:
-    return {"ts": {"$gte": window.since, "$lt": window.until}}
+    def __init__(self, mongo: Mongo, *, retention: timedelta) -> None:
+        super().__init__(mongo, LlmCallEntry, LlmCallLog, retention=retention)
 
-
-def _document(entry: RequestEntry) -> dict[str, Any]:
-    return {key: getattr(entry, name) for name, key in _FIELDS.items()}
+    @classmethod
+    def open(cls, url: str, *, retention: timedelta) -> Self:
+        """The log at `url`; `close` it. Raises `InvalidError` when the URL is malformed."""
+        return cls(Mongo(url), retention=retention)

@@ -12,9 +12,10 @@ from uuid import UUID
 import pytest
 from loguru import logger
 
-from api.request_log import RequestLogCounts, RequestLogWriter
+from api.request_log import RequestLogWriter
 from common.errors import InvalidError, UnavailableError
 from common.ids import new_id
+from common.log_writer import LogCounts
 from common.repository.job import Owner
 from common.repository.log import RequestLogRepository
 from common.request_log import LogWindow, RequestEntry
@@ -66,7 +67,7 @@ async def written_ids(url: str) -> list[UUID]:
         return [document["_id"] async for document in database["request_log"].find({})]
 
 
-async def until_counts(writer: RequestLogWriter, is_enough: Callable[[RequestLogCounts], bool]) -> None:
+async def until_counts(writer: RequestLogWriter, is_enough: Callable[[LogCounts], bool]) -> None:
     async with asyncio.timeout(30):
         while True:
             if is_enough(writer.counts):
@@ -130,6 +131,22 @@ async def test_indexes_expire_entries_and_follow_the_setting(mongodb_url: str) -
         assert keys == {("_id",), ("ts",), ("user_id", "ts"), ("tenant_id", "ts"), ("request_id",)}
 
 
+async def test_a_window_is_read_newest_first_however_entries_lie_in_it(
+    mongodb_url: str, entry: MakeEntry, owner: Owner
+) -> None:
+    now = datetime.now(UTC)
+    ages = [0.5, 1, 1.5, 30, 31, 600, 601, 3000, 3599, 3601]
+    async with opened(mongodb_url) as logs:
+        await logs.prepare()
+        await logs.insert_many([entry(ts=now - timedelta(seconds=age)) for age in ages])
+        window = LogWindow(now - HOUR, now, 100)
+        found = await logs.list_by_user(owner, window)
+        first = await logs.list_by_tenant(owner.tenant_id, replace(window, limit=4))
+
+    assert [round((now - each.ts).total_seconds(), 1) for each in found] == ages[:-1]
+    assert [each.id for each in first] == [each.id for each in found[:4]]
+
+
 async def test_writing_twice_writes_once(mongodb_url: str, entry: MakeEntry) -> None:
     entries = [entry() for _ in range(3)]
     async with opened(mongodb_url) as logs:
@@ -152,12 +169,12 @@ async def test_an_outage_loses_nothing_up_to_the_bound(
                 writer.record(answered)
             await until_counts(writer, lambda counts: counts.written == 10)
 
-            with heard("The request log is away; requests wait for it") as away:
+            with heard("A log is away; entries wait for it") as away:
                 proxy.faults.refuses = True
                 proxy.reset()
                 for answered in entries[10:80]:
                     writer.record(answered)
-                assert writer.counts == RequestLogCounts(written=10, dropped=20, queued=50)
+                assert writer.counts == LogCounts(written=10, dropped=20, queued=50)
                 await asyncio.wait_for(away.wait(), 10)
             with pytest.raises(UnavailableError, match="does not answer"):
                 await logs.ping()
@@ -167,7 +184,7 @@ async def test_an_outage_loses_nothing_up_to_the_bound(
             for answered in entries[80:]:
                 writer.record(answered)
             await until_counts(writer, lambda counts: counts.queued == 0)
-            assert writer.counts == RequestLogCounts(written=70, dropped=20, queued=0)
+            assert writer.counts == LogCounts(written=70, dropped=20, queued=0)
         written = await written_ids(behind(url, proxy, mongo_port))
 
     assert sorted(written) == sorted(answered.id for answered in entries[:60] + entries[80:])
@@ -208,7 +225,7 @@ async def test_a_server_that_was_emptied_gets_its_indexes_again(
             await until_counts(writer, lambda counts: counts.written == 1)
             async with connected(behind(url, proxy, mongo_port)) as database:
                 await database.drop_collection("request_log")
-                with heard("The request log is away; requests wait for it") as away:
+                with heard("A log is away; entries wait for it") as away:
                     proxy.faults.refuses = True
                     proxy.reset()
                     writer.record(entry())
@@ -225,7 +242,7 @@ async def test_stop_writes_what_is_left(mongodb_url: str, build_settings: BuildS
         async with RequestLogWriter(settings, logs) as writer:
             for answered in entries:
                 writer.record(answered)
-        assert writer.counts == RequestLogCounts(written=250, dropped=0, queued=0)
+        assert writer.counts == LogCounts(written=250, dropped=0, queued=0)
 
     assert sorted(await written_ids(mongodb_url)) == sorted(answered.id for answered in entries)
 
@@ -243,7 +260,7 @@ async def test_stop_waits_no_longer_than_allowed(
                 writer.record(entry())
                 started = time.perf_counter()
             assert time.perf_counter() - started < 2
-            assert writer.counts == RequestLogCounts(written=1, dropped=1, queued=0)
+            assert writer.counts == LogCounts(written=1, dropped=1, queued=0)
         proxy.speak()
 
 
@@ -256,7 +273,7 @@ async def test_what_cannot_be_encoded_holds_nothing_up(
         async with RequestLogWriter(settings, logs) as writer:
             for answered in (entry(path="\ud800"), entry(response_bytes=2**70), *good):
                 writer.record(answered)
-        assert writer.counts == RequestLogCounts(written=2, dropped=2, queued=0)
+        assert writer.counts == LogCounts(written=2, dropped=2, queued=0)
 
     assert sorted(await written_ids(mongodb_url)) == sorted(answered.id for answered in good)
 

@@ -222,11 +222,12 @@ def test_secret_names_are_masked_and_harmless_ones_are_not(start: Start) -> None
     secret = dict.fromkeys(
         ("password", "token", "secret", "api_key", "Authorization", "access_token", "set-cookie"), CANARY
     )
-    logger.bind(**secret, headers={"Cookie": CANARY}, max_tokens=5, prompt_tokens=7).info("max_tokens=5 of 7")
+    harmless = {"max_tokens": 5, "prompt_tokens": 7, "allow_stores_without_password": False}
+    logger.bind(**secret, headers={"Cookie": CANARY}, **harmless).info("max_tokens=5 of 7")
 
     (line,) = read_lines(path)
     assert CANARY not in json.dumps(line)
-    assert line["extra"]["max_tokens"] == 5
+    assert {name: line["extra"][name] for name in harmless} == harmless
     assert line["message"] == "max_tokens=5 of 7"
 
 

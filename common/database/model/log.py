@@ -34,3 +34,34 @@ class RequestLog(Document):
             IndexModel([("tenant_id", ASCENDING), ("ts", DESCENDING)]),
             IndexModel([("request_id", ASCENDING)]),
         ]
+
+
+class LlmCallLog(Document):
+    """An `LlmCallEntry` as it is kept."""
+
+    id: UUID  # type: ignore[assignment]  # beanie lets a document have an id of its own
+    ts: datetime
+    operation: str
+    provider: str
+    model: str
+    outcome: str
+    duration_ms: float
+    first_piece_ms: float | None
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    job_id: UUID | None
+    attempt: int | None
+    tenant_id: UUID | None
+    user_id: UUID | None
+    request_id: str | None
+
+    class Settings:
+        """Where beanie keeps it."""
+
+        name = "llm_call_log"
+        indexes: ClassVar = [
+            IndexModel([("user_id", ASCENDING), ("ts", DESCENDING)]),
+            IndexModel([("tenant_id", ASCENDING), ("ts", DESCENDING)]),
+            IndexModel([("job_id", ASCENDING)]),
+        ]
