@@ -27,6 +27,7 @@ class StoreFigures:
         self._sessions = sessions
         self._figures = figures
         self._open: Sequence[OpenJobs] | None = None
+        self._reserved: float | None = None
         self._asked_at = float("-inf")
         self._turn = asyncio.Lock()
         self._failures = registry.counter("figures_failed", "Looks that PostgreSQL did not answer in time.")
@@ -35,6 +36,7 @@ class StoreFigures:
         registry.gauge(
             "job_oldest_queued_seconds", "Age of the job that may start since longest.", self._oldest, "queue"
         )
+        registry.gauge("budget_reserved_tokens", "Tokens set aside for calls under way.", lambda: self._reserved)
         registry.gauge("outbox_lag_seconds", "How late the dispatch of the latest job is.", self._outbox)
 
     async def refresh(self) -> None:
@@ -46,8 +48,9 @@ class StoreFigures:
             try:
                 async with asyncio.timeout(_LIMIT), self._sessions.begin() as db:
                     self._open = await self._figures.open_jobs(db)
+                    self._reserved = await self._figures.reserved_tokens(db)
             except DATABASE_ERRORS as error:
-                self._open = None
+                self._open = self._reserved = None
                 self._failures.add()
                 logger.warning("PostgreSQL gives no figures", error=type(error).__name__)
 

@@ -32,6 +32,11 @@ class Instrument(Collector):
         """The family as it is now."""
         raise NotImplementedError
 
+    @property
+    def exported_name(self) -> str:
+        """The name that queries use; histograms have `_bucket`, `_sum` and `_count` behind it."""
+        return self.name
+
     def describe(self) -> Iterable[Metric]:
         """For the registry, which refuses a name twice."""
         return [Metric(self.name, self.meaning, "unknown")]
@@ -42,6 +47,11 @@ class Instrument(Collector):
 
 class Counter(Instrument):
     """Only rises. The exported name ends with `_total`."""
+
+    @property
+    def exported_name(self) -> str:
+        """Part of `Instrument`."""
+        return f"{self.name}_total"
 
     def __init__(self, name: str, meaning: str, labels: Sequence[str] = ()) -> None:
         super().__init__(name, meaning, labels)
@@ -119,6 +129,11 @@ class Gauge(Instrument):
 
 class CounterView(Gauge):
     """A counter that somebody else keeps: `read` gives what it stands at."""
+
+    @property
+    def exported_name(self) -> str:
+        """Part of `Instrument`."""
+        return f"{self.name}_total"
 
     def collect(self) -> Iterable[Metric]:
         family = CounterMetricFamily(self.name, self.meaning, labels=self.labels)

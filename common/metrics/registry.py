@@ -21,8 +21,14 @@ class MetricRegistry:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._instruments: list[Instrument] = []
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
+
+    @property
+    def instruments(self) -> Sequence[Instrument]:
+        """Everything that was made here."""
+        return self._instruments
 
     def counter(self, name: str, meaning: str, *labels: str) -> Counter:
         """A counter; its exported name gets `_total`."""
@@ -51,4 +57,5 @@ class MetricRegistry:
 
     def _add[I: Instrument](self, instrument: I) -> I:
         self._registry.register(instrument)
+        self._instruments.append(instrument)
         return instrument

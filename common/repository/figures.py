@@ -25,6 +25,14 @@ _FIGURES = statement(
     """
 )
 
+# A call may keep tokens back from several budgets; it uses them once.
+_RESERVED = statement(
+    """
+    SELECT coalesce(sum(tokens), 0)::float8
+    FROM (SELECT max(tokens) AS tokens FROM budget_reservations GROUP BY call_id) AS calls
+    """
+)
+
 
 @dataclass(frozen=True, slots=True)
 class OpenJobs:
@@ -49,3 +57,8 @@ class FiguresRepository:
         """Everything that waits or runs. Costs one scan over these rows, which PostgreSQL gives up after 2 s."""
         await db.execute(_LIMIT)
         return [OpenJobs(*row) for row in await fetch(db, _FIGURES, {})]
+
+    async def reserved_tokens(self, db: Executor) -> float:
+        """Tokens that are kept back from budgets for calls under way."""
+        [[tokens]] = await fetch(db, _RESERVED, {})
+        return float(tokens)

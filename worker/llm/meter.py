@@ -59,7 +59,6 @@ class LlmMeter:
     ) -> None:
         self._tracer = tracer
         self._record = record
-        self._reserved = 0
         self._calls = registry.counter("llm_calls", "Calls of models.", "model", "operation", "outcome")
         self._errors = registry.counter("llm_upstream_errors", "Calls that failed, by error.", "model", "code")
         self._tokens = registry.counter("llm_tokens", "Tokens as providers count them.", "model", "type")
@@ -73,11 +72,6 @@ class LlmMeter:
         self.saved = registry.counter(
             "llm_calls_saved", "Calls that were not made: answered from the journal or a cache.", "model", "reason"
         )
-        registry.gauge("budget_reserved_tokens", "Tokens set aside for calls under way.", lambda: self._reserved)
-
-    def reserve(self, tokens: int) -> None:
-        """Set tokens aside for a call; negative gives them back."""
-        self._reserved += tokens
 
     @contextmanager
     def call(self, operation: str, *, model: str, provider: str, origin: CallOrigin | None = None) -> Iterator[LlmCall]:
