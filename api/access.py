@@ -46,6 +46,7 @@ _FEATURES = {
     "logs": "logs",
     "audit": "audit",
     "ops": "ops",
+    "budgets": "ops",
 }
 _UNVERSIONED = {"/metrics": Scope.OPS_READ, "/info": Scope.JOBS_READ}
 # Signing in, sessions, passwords: only people do that, never a key.

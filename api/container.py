@@ -30,6 +30,7 @@ from api.v1.api_key.service import ApiKeyService
 from api.v1.audit.service import AuditService
 from api.v1.auth.assembly import create_accounts
 from api.v1.batch.service import BatchService
+from api.v1.budget.service import BudgetService
 from api.v1.collection.document_service import DocumentService
 from api.v1.collection.search_service import SearchService
 from api.v1.collection.service import CollectionService
@@ -43,6 +44,7 @@ from api.v1.schedule.service import ScheduleService
 from api.v1.tenant.service import TenantService
 from api.v1.thread.service import ThreadService
 from api.v1.thread.turns import TurnService
+from api.v1.usage.service import UsageService
 from api.v1.user.service import UserService
 from api.v1.webhook.service import WebhookService
 from api.waiter import JobWaiter
@@ -50,6 +52,7 @@ from common.container import CommonContainer
 from common.loop_lag import LoopLag
 from common.repository.api_key import ApiKeyRepository
 from common.repository.audit import AuditRepository
+from common.repository.budget import BudgetRepository
 from common.repository.collection import CollectionRepository
 from common.repository.document import DocumentRepository
 from common.repository.figures import FiguresRepository
@@ -59,6 +62,7 @@ from common.repository.member import MemberRepository
 from common.repository.queue import QueueRepository
 from common.repository.tenant import TenantRepository
 from common.repository.thread import ThreadRepository
+from common.repository.usage import UsageRepository
 from common.repository.user import UserRepository
 from common.repository.waiting import WaitingRepository
 from common.repository.worker import WorkerRepository
@@ -231,6 +235,8 @@ class ApiContainer(CommonContainer):
         CommonContainer.announcer,
     )
     log_service = providers.Singleton(LogService, request_logs)
+    usage_service = providers.Singleton(UsageService, CommonContainer.sessions, providers.Singleton(UsageRepository))
+    budget_service = providers.Singleton(BudgetService, CommonContainer.sessions, providers.Singleton(BudgetRepository))
     ops_service = providers.Singleton(
         OpsService,
         CommonContainer.sessions,

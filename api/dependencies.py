@@ -12,6 +12,7 @@ from api.security import AccessTokens
 from api.v1.api_key.service import ApiKeyService
 from api.v1.audit.service import AuditService
 from api.v1.batch.service import BatchService
+from api.v1.budget.service import BudgetService
 from api.v1.job.service import JobService
 from api.v1.job.waiting_service import WaitingService
 from api.v1.job_token.service import JobTokenService
@@ -20,6 +21,7 @@ from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
 from api.v1.schedule.service import ScheduleService
 from api.v1.tenant.service import TenantService
+from api.v1.usage.service import UsageService
 from api.v1.user.service import UserService
 
 
@@ -42,6 +44,8 @@ WaitingServiceDep = Annotated[WaitingService, from_state("waiting")]
 LogServiceDep = Annotated[LogService, from_state("logs")]
 MailServiceDep = Annotated[MailService, from_state("mails")]
 ScheduleServiceDep = Annotated[ScheduleService, from_state("schedules")]
+UsageServiceDep = Annotated[UsageService, from_state("usage")]
+BudgetServiceDep = Annotated[BudgetService, from_state("budgets")]
 OpsServiceDep = Annotated[OpsService, from_state("ops")]
 AuditServiceDep = Annotated[AuditService, from_state("audit_events")]
 ApiKeyServiceDep = Annotated[ApiKeyService, from_state("api_keys")]

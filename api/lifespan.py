@@ -22,6 +22,7 @@ from api.v1.api_key.service import ApiKeyService
 from api.v1.audit.service import AuditService
 from api.v1.auth.assembly import AccountServices
 from api.v1.batch.service import BatchService
+from api.v1.budget.service import BudgetService
 from api.v1.collection.document_service import DocumentService
 from api.v1.collection.search_service import SearchService
 from api.v1.collection.service import CollectionService
@@ -35,6 +36,7 @@ from api.v1.schedule.service import ScheduleService
 from api.v1.tenant.service import TenantService
 from api.v1.thread.service import ThreadService
 from api.v1.thread.turns import TurnService
+from api.v1.usage.service import UsageService
 from api.v1.user.service import UserService
 from api.v1.webhook.service import WebhookService
 from common.metrics.registry import MetricRegistry
@@ -70,6 +72,8 @@ class ApiState(TypedDict):
     mails: MailService
     schedules: ScheduleService
     ops: OpsService
+    usage: UsageService
+    budgets: BudgetService
     threads: ThreadService
     turns: TurnService
     audit: AuditLog
@@ -127,6 +131,8 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 mails=container.mail_service(),
                 schedules=container.schedule_service(),
                 ops=container.ops_service(),
+                usage=container.usage_service(),
+                budgets=container.budget_service(),
                 threads=container.thread_service(),
                 turns=container.turn_service(),
                 audit=container.audit(),

@@ -14,6 +14,7 @@ from common.repository.paid_call import PaidCallRepository
 from common.repository.retention import RetentionRepository
 from common.repository.system_schedule import SystemScheduleRepository
 from common.repository.upkeep import UpkeepRepository
+from common.repository.usage import UsageRepository
 from common.repository.user import UserRepository
 from common.repository.worker import WorkerRepository
 from worker.claimer import Claimer
@@ -137,6 +138,7 @@ class WorkerContainer(CommonContainer):
         providers.Singleton(RetentionRepository),
         mails,
         CommonContainer.schedules,
+        providers.Singleton(UsageRepository),
         CommonContainer.catalog,
         CommonContainer.settings,
     )

@@ -11,6 +11,7 @@ from common.queue.catalog import Catalog
 from common.repository.mail import MailRepository
 from common.repository.retention import RetentionRepository
 from common.repository.schedule import ScheduleRepository
+from common.repository.usage import UsageRepository
 from worker.config import WorkerSettings
 
 _BATCH = 1000
@@ -26,6 +27,7 @@ class Purger:
         retention: RetentionRepository,
         mails: MailRepository,
         schedules: ScheduleRepository,
+        usage: UsageRepository,
         catalog: Catalog,
         settings: WorkerSettings,
     ) -> None:
@@ -33,6 +35,8 @@ class Purger:
         self._retention = retention
         self._mails = mails
         self._schedules = schedules
+        self._usage = usage
+        self._keep_usage = settings.usage_retention
         self._retentions: Mapping[str, timedelta] = {kind.name: kind.retention for kind in catalog.values()}
         self._keep_ids = settings.purged_id_retention
         self._keep_mails = settings.mail_retention
@@ -58,6 +62,7 @@ class Purger:
                 await self._retention.purge_accounts(db, limit=_BATCH),
                 await self._mails.purge(db, self._keep_mails, limit=_BATCH),
                 await self._schedules.purge_firings(db, self._keep_firings, limit=_BATCH),
+                await self._usage.purge(db, self._keep_usage, limit=_BATCH),
             ]
         if purged:
             logger.info("Jobs were purged: count={}", purged)

@@ -9,6 +9,7 @@ from api.v1.auth.password_router import router as password_router
 from api.v1.auth.registration_router import router as registration_router
 from api.v1.auth.router import router as auth_router
 from api.v1.batch.router import create_router as create_batch_router
+from api.v1.budget.router import router as budget_router
 from api.v1.collection.document_router import router as document_router
 from api.v1.collection.router import router as collection_router
 from api.v1.event.router import router as event_router
@@ -23,6 +24,7 @@ from api.v1.ops.router import router as ops_router
 from api.v1.schedule.router import router as schedule_router
 from api.v1.tenant.router import router as tenant_router
 from api.v1.thread.router import router as thread_router
+from api.v1.usage.router import router as usage_router
 from api.v1.user.router import router as user_router
 from api.v1.webhook.router import router as webhook_router
 from common.queue.catalog import Catalog
@@ -53,5 +55,7 @@ def create_routes(catalog: Catalog) -> list[BaseRoute]:
         *collection_router.routes,
         *document_router.routes,
         *ops_router.routes,
+        *usage_router.routes,
+        *budget_router.routes,
         *audit_router.routes,
     ]

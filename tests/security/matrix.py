@@ -89,6 +89,8 @@ PAST = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}
 TALK = {"title": "about queues"}
 SEARCH = {"query": "hello"}
 HOOK = {"url": "https://example.com/letuin"}
+BUDGET = {"period": "day", "max_tokens": 1000}
+_USERS = (*OWNER_SIDE, "peer", "other")
 _JOB_SEEN = (*OWNER_SIDE, *WATCHERS)
 
 TABLE = (
@@ -160,6 +162,12 @@ TABLE = (
     Access("GET /api/v1/ops/queues", WATCHERS),
     Access("POST /api/v1/ops/queues/{name}/pause", WATCHERS, makes="queue", is_known=True),
     Access("POST /api/v1/ops/queues/{name}/resume", WATCHERS, makes="queue", is_known=True),
+    Access("GET /api/v1/usage", (*EVERYBODY, "key_without")),
+    Access("GET /api/v1/budgets", OPERATORS),
+    Access("POST /api/v1/budgets", OPERATORS, body=BUDGET),
+    Access("GET /api/v1/budgets/{budget_id}", WATCHERS, makes="budget", knows=_USERS),
+    Access("PATCH /api/v1/budgets/{budget_id}", WATCHERS, makes="budget", knows=_USERS, body={"max_tokens": 2}),
+    Access("DELETE /api/v1/budgets/{budget_id}", WATCHERS, makes="budget", knows=_USERS),
     Access("GET /api/v1/ops/workers", WATCHERS),
     Access("PATCH /api/v1/ops/workers/{worker_id}", WATCHERS, makes="worker", is_known=True, body={"is_paused": False}),
     Access("GET /api/v1/users/me", EVERYBODY),

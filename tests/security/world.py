@@ -13,7 +13,7 @@ from common.ids import new_id
 from common.repository.worker import Incarnation, WorkerRepository
 from common.scopes import Scope
 from tests.api.conftest import ACCESS_TOKEN
-from tests.security.matrix import ECHO, HOOK, NIGHTLY, TALK
+from tests.security.matrix import BUDGET, ECHO, HOOK, NIGHTLY, TALK
 from tests.security.members import MakeMember, Member
 
 API = "/api/v1"
@@ -154,6 +154,11 @@ class World:
         async with self.container.engine().begin() as db:
             await db.execute(text(sql), mail)
         return {"mail_id": str(mail["id"])}
+
+    async def make_budget(self) -> dict[str, str]:
+        """A budget of the owner's tenant, for a model of its own."""
+        made = await self.create("admin", "/budgets", {**BUDGET, "model": str(new_id())})
+        return {"budget_id": made["id"]}
 
     async def make_user(self) -> dict[str, str]:
         """A user, whose token the `owner` uses until the next one."""
