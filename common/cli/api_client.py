@@ -67,9 +67,9 @@ class ApiClient:
         """The object at a path under /api/v1, given in parts."""
         return await self._object("", "GET", _join(path), params=params)
 
-    async def delete(self, *path: str) -> None:
+    async def delete(self, *path: str, params: Mapping[str, Any] | None = None) -> None:
         """Remove what is at a path."""
-        await self._call("DELETE", _join(path))
+        await self._call("DELETE", _join(path), params=params)
 
     async def post(self, *path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What the api answers to a POST."""
@@ -79,9 +79,11 @@ class ApiClient:
         """A POST whose answer is empty."""
         await self._call("POST", _join(path))
 
-    async def patch(self, *path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def patch(
+        self, *path: str, body: Mapping[str, Any], params: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """The object as it is after a change."""
-        return await self._object("", "PATCH", _join(path), json=body)
+        return await self._object("", "PATCH", _join(path), json=body, params=params)
 
     async def login(self, email: str, password: str) -> dict[str, Any]:
         """Exchange a password for a token."""

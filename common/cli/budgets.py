@@ -26,7 +26,7 @@ TenantOption = Annotated[
 @app.command("list")
 def list_budgets(tenant: TenantOption = None, as_json: JsonOption = False, url: UrlOption = None) -> None:
     """List the budgets of your tenant and what is used of them."""
-    page = ask(url, lambda client: client.get("/budgets", params={"tenant_id": tenant} if tenant else None))
+    page = ask(url, lambda client: client.get("/budgets", params=_of(tenant)))
     if as_json:
         print_json(page)
     elif page["items"]:
@@ -56,20 +56,25 @@ def change(
     budget: BudgetId,
     cost: CostOption = None,
     tokens: TokensOption = None,
+    tenant: TenantOption = None,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
     """Set other limits; jobs that wait for the budget look again at once."""
     given = {"max_cost": cost, "max_tokens": tokens}
     body = {name: value for name, value in given.items() if value is not None}
-    _show(ask(url, lambda client: client.patch("/budgets", budget, body=body)), as_json)
+    _show(ask(url, lambda client: client.patch("/budgets", budget, body=body, params=_of(tenant))), as_json)
 
 
 @app.command()
-def delete(budget: BudgetId, url: UrlOption = None) -> None:
+def delete(budget: BudgetId, tenant: TenantOption = None, url: UrlOption = None) -> None:
     """Lift a budget."""
-    ask(url, lambda client: client.delete("/budgets", budget))
+    ask(url, lambda client: client.delete("/budgets", budget, params=_of(tenant)))
     error_console().print(f"Budget {cell(budget)} is lifted.")
+
+
+def _of(tenant: str | None) -> dict[str, str] | None:
+    return {"tenant_id": tenant} if tenant else None
 
 
 def _show(budget: Mapping[str, Any], as_json: bool) -> None:

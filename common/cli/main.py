@@ -32,7 +32,6 @@ COMMANDS = {
     "users": LazyCommand("common.cli.users", "Create users; as an admin list, change, disable and enable them."),
     "usage": LazyCommand("common.cli.usage", "See what calls of models came to."),
     "budgets": LazyCommand("common.cli.budgets", "Bound what is spent on models (for operators)."),
-    "users": LazyCommand("common.cli.users", "Create users."),
     "bench": LazyCommand("common.cli.bench", "Measure Letuin beside other queues."),
     "register": LazyCommand("common.cli.register", "Ask for an account."),
     "verify-email": LazyCommand("common.cli.verify_email", "Verify your address with the code from the mail."),

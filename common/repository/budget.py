@@ -1,11 +1,12 @@
 """Queries about budgets from their operators' side."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Numeric, Uuid, delete, select
+from sqlalchemy import BigInteger, Boolean, Numeric, Uuid, delete, func, select, update
 from sqlalchemy.types import Text
 
 from common.database.model import Budget, BudgetPeriod
@@ -67,13 +68,16 @@ class BudgetRepository:
         query = select(Budget).where(Budget.tenant_id == tenant_id).order_by(Budget.id)
         return list(await db.scalars(query))
 
-    async def find(self, db: Executor, budget_id: UUID, tenant_id: UUID | None) -> Budget | None:
-        """One budget, locked; None looks at every tenant's."""
-        query = select(Budget).where(Budget.id == budget_id)
-        if tenant_id is not None:
-            query = query.where(Budget.tenant_id == tenant_id)
-        found: Budget | None = await db.scalar(query.with_for_update())
+    async def find(self, db: Executor, budget_id: UUID, tenant_id: UUID) -> Budget | None:
+        """One budget of a tenant, locked."""
+        query = select(Budget).where(Budget.id == budget_id, Budget.tenant_id == tenant_id).with_for_update()
+        found: Budget | None = await db.scalar(query.execution_options(populate_existing=True))
         return found
+
+    async def change(self, db: Executor, budget_id: UUID, tenant_id: UUID, limits: Mapping[str, Any]) -> None:
+        """Set `max_cost`, `max_tokens` or both."""
+        query = update(Budget).where(Budget.id == budget_id, Budget.tenant_id == tenant_id)
+        await db.execute(query.values(**limits, updated_at=func.now()))
 
     async def add(self, db: Executor, new: NewBudget) -> UUID | None:
         """The id of a new budget; None when the tenant has one for this model and period."""
@@ -81,9 +85,9 @@ class BudgetRepository:
         row = (await execute(db, _ADD, {**values, "id": new_id(), "period": str(new.period)})).one_or_none()
         return None if row is None else row[0]
 
-    async def delete(self, db: Executor, budget_id: UUID) -> None:
+    async def delete(self, db: Executor, budget_id: UUID, tenant_id: UUID) -> None:
         """Remove a budget and what is reserved from it."""
-        await db.execute(delete(Budget).where(Budget.id == budget_id))
+        await db.execute(delete(Budget).where(Budget.id == budget_id, Budget.tenant_id == tenant_id))
 
     async def wake_waiting(self, db: Executor, tenant_id: UUID) -> int:
         """Let the jobs of a tenant that wait for a budget look again now; how many."""

@@ -20,13 +20,14 @@ async def get_budget_id(budget_id: Annotated[str, Path(description="The budget's
 
 
 _BudgetId = Annotated[UUID, Depends(get_budget_id)]
+_TenantId = Annotated[UUID | None, Query(description="Another tenant; for operators of the installation.")]
 
 
 @router.get("")
 async def list_budgets(
     caller: CallerDep,
     service: BudgetServiceDep,
-    tenant_id: Annotated[UUID | None, Query(description="Another tenant; for operators of the installation.")] = None,
+    tenant_id: _TenantId = None,
 ) -> BudgetList:
     """The budgets of your tenant and what is used of them."""
     return BudgetList(items=await service.list_all(caller, tenant_id))
@@ -52,25 +53,36 @@ async def create_budget(
 
 
 @router.get("/{budget_id}")
-async def get_budget(budget_id: _BudgetId, caller: CallerDep, service: BudgetServiceDep) -> BudgetRead:
+async def get_budget(
+    budget_id: _BudgetId, caller: CallerDep, service: BudgetServiceDep, tenant_id: _TenantId = None
+) -> BudgetRead:
     """One budget."""
-    return await service.get(caller, budget_id)
+    return await service.get(caller, budget_id, tenant_id)
 
 
 @router.patch("/{budget_id}")
 async def change_budget(
-    budget_id: _BudgetId, change: BudgetChange, caller: CallerDep, service: BudgetServiceDep, trail: AuditTrailDep
+    budget_id: _BudgetId,
+    change: BudgetChange,
+    caller: CallerDep,
+    service: BudgetServiceDep,
+    trail: AuditTrailDep,
+    tenant_id: _TenantId = None,
 ) -> BudgetRead:
     """Set other limits; jobs that wait for a budget look again at once."""
-    budget = await service.change(caller, budget_id, change)
+    budget = await service.change(caller, budget_id, tenant_id, change)
     trail.note("budget.update", f"budget:{budget_id}", tenant=budget.tenant_id)
     return budget
 
 
 @router.delete("/{budget_id}", status_code=status.HTTP_204_NO_CONTENT)
 async def delete_budget(
-    budget_id: _BudgetId, caller: CallerDep, service: BudgetServiceDep, trail: AuditTrailDep
+    budget_id: _BudgetId,
+    caller: CallerDep,
+    service: BudgetServiceDep,
+    trail: AuditTrailDep,
+    tenant_id: _TenantId = None,
 ) -> None:
     """Lift a budget."""
-    await service.delete(caller, budget_id)
+    await service.delete(caller, budget_id, tenant_id)
     trail.note("budget.delete", f"budget:{budget_id}")

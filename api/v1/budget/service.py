@@ -1,12 +1,9 @@
 """Budgets of tenants, for their operators and for those of the installation."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.caller import Caller
@@ -33,10 +30,11 @@ class BudgetService:
         async with self._sessions() as db:
             return [_read(budget) for budget in await self._budgets.list_all(db, tenant)]
 
-    async def get(self, caller: Caller, budget_id: UUID) -> BudgetRead:
-        """One budget. Raises `NotFoundError`."""
+    async def get(self, caller: Caller, budget_id: UUID, tenant_id: UUID | None) -> BudgetRead:
+        """One budget of a tenant. Raises `NotFoundError`."""
+        tenant = _tenant(caller, tenant_id)
         async with self._sessions.begin() as db:
-            return _read(await self._get(db, caller, budget_id))
+            return _read(await self._get(db, tenant, budget_id))
 
     async def add(self, caller: Caller, body: BudgetWrite) -> BudgetRead:
         """A new budget. Raises `ConflictError` when there is one for the same model and period."""
@@ -53,39 +51,40 @@ class BudgetService:
             budget_id = await self._budgets.add(db, new)
             if budget_id is None:
                 raise ConflictError(f"there is a budget a {body.period} for {body.model or 'all models'} already")
-            return _read(await self._get(db, caller, budget_id))
+            return _read(await self._get(db, tenant, budget_id))
 
-    async def change(self, caller: Caller, budget_id: UUID, change: BudgetChange) -> BudgetRead:
+    async def change(self, caller: Caller, budget_id: UUID, tenant_id: UUID | None, change: BudgetChange) -> BudgetRead:
         """Set other limits, and let the jobs that wait for a budget look again."""
-        values: Mapping[str, Any] = change.model_dump(exclude_unset=True)
+        tenant = _tenant(caller, tenant_id)
+        limits = change.model_dump(exclude_unset=True)
         async with self._sessions.begin() as db:
-            budget = await self._get(db, caller, budget_id, to_change=True)
-            for name, value in values.items():
-                setattr(budget, name, value)
-            if budget.max_cost is None and budget.max_tokens is None:
+            budget = await self._get(db, tenant, budget_id)
+            _check_change(caller, budget)
+            after = {"max_cost": budget.max_cost, "max_tokens": budget.max_tokens, **limits}
+            if after["max_cost"] is None and after["max_tokens"] is None:
                 raise InvalidError("a budget needs max_cost or max_tokens; delete it instead", path=("body",))
-            budget.updated_at = func.now()
-            await db.flush()
-            await db.refresh(budget)
-            await self._budgets.wake_waiting(db, budget.tenant_id)
-            return _read(budget)
+            await self._budgets.change(db, budget_id, tenant, limits)
+            await self._budgets.wake_waiting(db, tenant)
+            return _read(await self._get(db, tenant, budget_id))
 
-    async def delete(self, caller: Caller, budget_id: UUID) -> None:
+    async def delete(self, caller: Caller, budget_id: UUID, tenant_id: UUID | None) -> None:
         """Lift a budget, and let the jobs that wait for it look again."""
+        tenant = _tenant(caller, tenant_id)
         async with self._sessions.begin() as db:
-            budget = await self._get(db, caller, budget_id, to_change=True)
-            await self._budgets.delete(db, budget.id)
-            await self._budgets.wake_waiting(db, budget.tenant_id)
+            _check_change(caller, await self._get(db, tenant, budget_id))
+            await self._budgets.delete(db, budget_id, tenant)
+            await self._budgets.wake_waiting(db, tenant)
 
-    async def _get(self, db: AsyncSession, caller: Caller, budget_id: UUID, *, to_change: bool = False) -> Budget:
-        caller.require_operator()
-        reach = None if _rules_all(caller) else caller.tenant_id
-        budget = await self._budgets.find(db, budget_id, reach)
+    async def _get(self, db: AsyncSession, tenant_id: UUID, budget_id: UUID) -> Budget:
+        budget = await self._budgets.find(db, budget_id, tenant_id)
         if budget is None:
             raise NotFoundError(f"budget {budget_id} does not exist")
-        if to_change and budget.is_imposed and not _rules_all(caller):
-            raise ForbiddenError("this budget was set by the operators of the installation")
         return budget
+
+
+def _check_change(caller: Caller, budget: Budget) -> None:
+    if budget.is_imposed and not _rules_all(caller):
+        raise ForbiddenError("this budget was set by the operators of the installation")
 
 
 def _rules_all(caller: Caller) -> bool:
