@@ -25,6 +25,7 @@ PUBLIC_CALLS = frozenset(
 )
 """What somebody may ask who has no token yet."""
 
+_CONSOLE = "/console"
 _PREFIX = "/api/v1/"
 _ID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -61,8 +62,13 @@ _JOB_ACTIONS = (
 
 
 def is_public(method: str, path: str) -> bool:
-    """Whether the request needs no token. The path must be exactly the one in the table."""
-    return path in PUBLIC_PATHS or (method, path) in PUBLIC_CALLS
+    """Whether the request needs no token. The path must be exactly the one in the table, or a file of the console."""
+    return path in PUBLIC_PATHS or (method, path) in PUBLIC_CALLS or is_console(path)
+
+
+def is_console(path: str) -> bool:
+    """Whether the path belongs to the console: files that hold no data, the same for everybody."""
+    return path == _CONSOLE or path.startswith(f"{_CONSOLE}/")
 
 
 def is_personal(path: str) -> bool:

@@ -40,6 +40,7 @@ class ApiSettings(CommonSettings):
     allow_open_access_from_network: bool = False
     docs_access: DocsAccess | None = None
     metrics_access: MetricsAccess = "operators"
+    console_enabled: bool = True
     cors_origins: TextList = ()
     allowed_hosts: TextList = ()
     trusted_proxies: TextList = ()

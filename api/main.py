@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api.config import ApiSettings
+from api.console.routes import add_console
 from api.container import ApiContainer
 from api.docs import add_docs
 from api.exception_handlers import add_exception_handlers
@@ -66,6 +67,8 @@ def create_interface(settings: ApiSettings, container: ApiContainer) -> FastAPI:
     app.state.interface = interface
     add_exception_handlers(app)
     add_docs(app, settings.docs)
+    if settings.console_enabled:
+        add_console(app, interface.document["paths"], is_open=settings.environment.is_open)
     return app
 
 

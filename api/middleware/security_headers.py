@@ -2,6 +2,8 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.access import is_console
+
 type RawHeader = tuple[bytes, bytes]
 
 DOCS_PATHS = frozenset({"/docs", "/redoc", "/docs/oauth2-redirect"})
@@ -27,6 +29,16 @@ _DOCS: tuple[RawHeader, ...] = (
         b"img-src 'self' data: https://fastapi.tiangolo.com https://cdn.redoc.ly",
     ),
 )
+# The console loads nothing from elsewhere and runs nothing that is not in one of its files.
+_CONSOLE: tuple[RawHeader, ...] = (
+    *_ALWAYS,
+    (
+        b"content-security-policy",
+        b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; connect-src 'self'; "
+        b"script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; "
+        b"require-trusted-types-for 'script'; trusted-types 'none'",
+    ),
+)
 _TLS_ONLY: RawHeader = (b"strict-transport-security", b"max-age=63072000")
 _NO_STORE: RawHeader = (b"cache-control", b"no-store")
 
@@ -41,7 +53,7 @@ class SecurityHeadersMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        added = _DOCS if scope["path"] in DOCS_PATHS else _API
+        added = _headers_for(scope["path"])
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -54,3 +66,9 @@ class SecurityHeadersMiddleware:
             await send(message)
 
         await self._app(scope, receive, send_guarded)
+
+
+def _headers_for(path: str) -> tuple[RawHeader, ...]:
+    if path in DOCS_PATHS:
+        return _DOCS
+    return _CONSOLE if is_console(path) else _API

@@ -103,6 +103,7 @@ TABLE = (
     Access("POST /api/v1/jobs/retry", EVERYBODY, body={"tag": "none"}),
     Access("POST /api/v1/jobs/batch", EVERYBODY, body={"jobs": [ECHO]}),
     Access("GET /api/v1/jobs/{job_id}", (*_JOB_SEEN, "token"), makes="job"),
+    Access("GET /api/v1/jobs/{job_id}/payload", _JOB_SEEN, makes="job"),
     Access("GET /api/v1/jobs/{job_id}/attempts", (*_JOB_SEEN, "token"), makes="job"),
     Access("GET /api/v1/jobs/{job_id}/waiting", (*_JOB_SEEN, "token"), makes="job"),
     Access("GET /api/v1/jobs/{job_id}/events", (*_JOB_SEEN, "token"), makes="job"),

@@ -21,6 +21,7 @@ from api.v1.job.schema import (
     JobSummary,
     KindList,
     KindRead,
+    PayloadRead,
     job_json,
 )
 from api.v1.job.service import has_ended
@@ -38,6 +39,7 @@ def create_router() -> APIRouter:
     router.get("")(list_jobs)
     router.get("/kinds")(list_kinds)
     router.get("/{job_id}", response_model=JobRead, responses={304: {"description": "Not changed"}})(get_job)
+    router.get("/{job_id}/payload")(get_payload)
     router.get("/{job_id}/attempts")(list_attempts)
     router.post("/{job_id}/cancel", responses={202: {"model": CancelledJob}})(cancel_job)
     router.post("/{job_id}/retry", status_code=_ACCEPTED)(retry_job)
@@ -85,6 +87,11 @@ async def get_job(
         response = Response(job_json(job, await service.find_lanes(job)), media_type=JSON)
     describe(response, job, wait)
     return response
+
+
+async def get_payload(job_id: JobIdDep, caller: CallerDep, service: JobServiceDep) -> PayloadRead:
+    """What the job was submitted with; a retry with another payload shows the other one."""
+    return PayloadRead.of(await service.get_whole(job_id, caller.reach))
 
 
 async def list_attempts(job_id: JobIdDep, caller: CallerDep, service: JobServiceDep) -> AttemptList:

@@ -76,6 +76,18 @@ class JobRead(JobSummary):
     result: dict[str, Any] | None
 
 
+class PayloadRead(BaseModel):
+    """What a job works on."""
+
+    kind: str
+    payload: dict[str, Any]
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """The payload as the job's owner may see it."""
+        return cls(kind=job.kind, payload=job.payload)
+
+
 _Deduplicated = Annotated[
     bool, Field(description="Present and true when the job was there before, for the same unique key.")
 ]

@@ -86,6 +86,11 @@ class JobService:
         is_up_to_queue = any(wait is not None and wait.reason in _OF_QUEUE for wait in waits)
         return await self._lanes.look() if is_up_to_queue else None
 
+    async def get_whole(self, job_id: UUID, owner: Reach) -> Job:
+        """The job with its payload. Raises as `get`."""
+        async with self._sessions() as db:
+            return await self._jobs.get(db, job_id, owner)
+
     async def wait_until(self, job_id: UUID, owner: Reach, limit: timedelta, is_done: Callable[[Job], bool]) -> Job:
         """The job as soon as `is_done` says so, or as it is after `limit`. Raises `NotFoundError`."""
         deadline = monotonic() + limit.total_seconds()

@@ -1,0 +1,3 @@
+export function CollectionsView() {
+  return null
+}

@@ -1,0 +1,159 @@
+"""The console as an operator uses it who never saw the project: in Chromium, against everything."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.console.conftest import SCREENSHOTS
+from tests.console.operator import Operator
+
+pytestmark = pytest.mark.e2e
+
+_AXE = Path(__file__).parents[2] / "console" / "node_modules" / "axe-core" / "axe.min.js"
+_VIEWS = ("jobs", "dead-letters", "schedules", "mails", "queues", "requests", "people", "keys", "webhooks")
+
+
+def test_an_operator_finds_out_why_a_job_is_stuck_and_mends_it(operator: Operator) -> None:
+    page = operator.page
+    operator.api.post("/api/v1/ops/queues/default/pause")
+    job_id = operator.submit("system.echo", message="hello")
+
+    expect(operator.row(job_id).locator("[data-status='queued']")).to_be_visible()  # it came by itself
+    operator.row(job_id).get_by_role("link").click()
+    expect(page.get_by_text("The queue default is paused.")).to_be_visible()
+    operator.press("Resume queue default")
+
+    expect(operator.status("succeeded")).to_be_visible()
+    expect(page.locator("[data-event='job.succeeded']")).to_be_visible()
+    expect(page.get_by_role("region", name="Result")).to_contain_text('"hello"')
+
+    # … and finds the request that started it.
+    page.get_by_role("definition").get_by_role("link").last.click()
+    expect(page.get_by_role("heading", name="Requests")).to_be_visible()
+    expect(page.get_by_text("POST /api/v1/jobs")).to_be_visible()
+    page.get_by_role("link", name="system.echo").click()
+    expect(page.get_by_role("heading", name="system.echo")).to_be_visible()
+
+
+def test_dead_letters_are_mended_retried_and_watched(operator: Operator) -> None:
+    page = operator.page
+    ids = [operator.submit("llm.chat", prompt="Tell me about the sea.", model="nothing") for _ in range(2)]
+    operator.go("Dead letters")
+    for job_id in ids:
+        page.get_by_label(f"Select {job_id[-8:]}").check()
+    page.get_by_role("button", name="Retry selected (2)").click()
+    expect(page.get_by_text("2 queued again")).to_be_visible()
+
+    operator.go("Dead letters")
+    operator.row(ids[0]).get_by_role("link").click()
+    operator.press("Retry with another payload")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("JSON", exact=True).click()
+    dialog.get_by_role("textbox").fill('{"prompt": "Tell me about the sea.", "max_tokens": 40}')
+    dialog.get_by_role("button", name="Retry", exact=True).click()
+
+    output = page.get_by_role("log", name="Output")
+    expect(output).to_contain_text(" ")
+    expect(operator.status("succeeded")).to_be_visible()
+    assert output.text_content() == operator.job(ids[0])["result"]["text"]
+
+
+def test_a_job_is_followed_over_the_death_of_the_api(operator: Operator) -> None:
+    page = operator.page
+    operator.press("Submit a job")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Kind").select_option("llm.chat")
+    dialog.get_by_text("JSON", exact=True).click()
+    dialog.get_by_role("textbox", name="Payload").fill('{"prompt": "Count to fifty.", "max_tokens": 150}')
+    dialog.get_by_role("button", name="Submit", exact=True).click()
+    expect(page.get_by_role("log", name="Output")).to_contain_text(" ")
+
+    operator.system.descendant("api.main").send_signal(signal.SIGKILL)
+    expect(page.locator("[data-connection]")).not_to_have_attribute("data-connection", "live")
+    operator.wait_live()
+
+    expect(operator.status("succeeded")).to_be_visible()
+    job_id = page.url.rpartition("/")[2]
+    expect(page.get_by_role("log", name="Output")).to_have_text(operator.job(job_id)["result"]["text"])
+
+
+def test_mails_are_read_and_schedules_steered(operator: Operator) -> None:
+    page = operator.page
+    operator.submit("email.send", wait=30, to="ada@example.com", subject="안녕", text="Hi Ada")
+    operator.go("Mails")
+    page.get_by_role("navigation", name="Mails, newest first").get_by_role("link").first.click()
+    mail = page.get_by_role("article", name="안녕")
+    expect(mail.get_by_role("region", name="Text")).to_have_text("Hi Ada")
+    expect(mail.locator("[data-status='sent']")).to_be_visible()
+
+    operator.go("Schedules")
+    operator.press("New schedule")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("nightly")
+    dialog.get_by_label("Cron").last.fill("0 3 * * *")
+    dialog.get_by_label("Kind").select_option("system.echo")
+    dialog.get_by_label("message").fill("tick")
+    dialog.get_by_role("button", name="Create").click()
+    page.get_by_role("button", name="Run now: nightly").click()
+    page.get_by_role("link", name="nightly").click()
+    expect(page.get_by_role("table", name="Firings").locator("[data-status='succeeded']")).to_be_visible()
+    page.get_by_role("button", name="Pause: nightly").click()
+    expect(page.locator("[data-schedule='nightly'] [data-status='paused']")).to_be_visible()
+    page.screenshot(path=SCREENSHOTS / "schedules.png")
+
+
+def test_a_flood_of_updates_keeps_frames_coming(operator: Operator) -> None:
+    page = operator.page
+    jobs = [{"kind": "system.echo", "payload": {"message": str(number)}} for number in range(1000)]
+    page.evaluate("""() => {
+        const seen = window.frames_seen = { count: 0, longest: 0, last: performance.now() }
+        const frame = (now) => {
+            seen.count += 1
+            seen.longest = Math.max(seen.longest, now - seen.last)
+            seen.last = now
+            requestAnimationFrame(frame)
+        }
+        requestAnimationFrame(frame)
+    }""")
+    started = time.monotonic()
+    items = operator.api.post("/api/v1/jobs/batch", json={"jobs": jobs}).json()["items"]
+    expect(operator.row(max(item["job"]["id"] for item in items))).to_be_visible()
+    expect(page.locator("[data-job] [data-status='succeeded']").first).to_be_visible()
+    for unfinished in ("queued", "running"):
+        expect(page.locator(f"[data-job] [data-status='{unfinished}']")).to_have_count(0)
+    seconds = time.monotonic() - started
+    seen = page.evaluate("window.frames_seen")
+
+    assert seen["count"] > 20, seen
+    assert page.locator("[role=row]").count() < 60, "only what can be seen is in the page"
+    told = f"3,000 updates in {seconds:.1f} s: {seen['count']} frames, longest pause {seen['longest']:.0f} ms"
+    (SCREENSHOTS / "flood.txt").write_text(told)
+
+
+def test_every_view_is_accessible_in_both_colours_and_languages(operator: Operator) -> None:
+    if not _AXE.exists():
+        pytest.skip("needs axe-core: npm ci --prefix console")
+    page = operator.page
+    for view in _VIEWS:
+        page.goto(f"{operator.url}/{view}")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        page.wait_for_load_state("networkidle") if view == "jobs" else page.wait_for_timeout(100)
+        assert page.evaluate(_AXE.read_text("utf-8") + _RUN_AXE) == [], view
+        page.get_by_text("Dark", exact=True).click()
+        assert page.evaluate(_RUN_AXE) == [], f"{view}, dark"
+        page.screenshot(path=SCREENSHOTS / f"{view}-dark.png")
+        page.get_by_text("Light", exact=True).click()
+    page.get_by_text("한국어").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("웹훅")
+    assert page.locator("html").get_attribute("lang") == "ko"
+
+
+_RUN_AXE = """
+;(async () => {
+  const { violations } = await axe.run(document, { resultTypes: ['violations'] })
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).slice(0, 3)}`)
+})()
+"""
