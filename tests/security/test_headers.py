@@ -189,7 +189,7 @@ async def test_documentation_in_production(
 async def test_nothing_for_developers_is_there(connect: Connect) -> None:
     """T07"""
     async with connect(**PRODUCTION) as client:
-        for path in ("/debug", "/metrics", "/admin", "/.env", "/api/v1/debug", "/docs/oauth2-redirect"):
+        for path in ("/debug", "/admin", "/.env", "/api/v1/debug", "/docs/oauth2-redirect"):
             answer = await client.get(path, headers=STATIC)
             assert (answer.status_code, answer.json()["detail"]) == (404, "Not Found"), path
 
