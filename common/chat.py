@@ -1,13 +1,18 @@
 """Conversations as users write them, in the form of OpenAI's API, and as ports take them."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-from common.ports import ChatMessage, Role, ToolCall, ToolSpec
+from common.errors import TransientError
+from common.ports import ChatMessage, ChatModel, ChatRequest, FinishReason, Role, ToolCall, ToolSpec, Usage
 
+_MAX_MESSAGES = 500
 _MAX_LENGTH = 100_000
+_MAX_TOKENS = 1_000_000
 
 ModelName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
@@ -135,6 +140,67 @@ class ConversationMessage(_Strict):
         ]
         content, answers = self.content or "", self.tool_call_id
         return ChatMessage(role=self.role, content=content, tool_calls=tuple(calls), tool_call_id=answers)
+
+
+class Question(_Strict):
+    """A conversation that a model goes on with: `messages`, or `prompt` for a single question."""
+
+    messages: list[ConversationMessage] | None = Field(
+        None, min_length=1, max_length=_MAX_MESSAGES, examples=[[{"role": "user", "content": "What is a queue?"}]]
+    )
+    prompt: str | None = Field(
+        None, min_length=1, max_length=_MAX_LENGTH, description="Short for one message of the user."
+    )
+    model: ModelName | None = Field(None, description="Left out: the worker's default model.")
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="Ignored by models that only know their own, such as gpt-5."
+    )
+    max_tokens: int | None = Field(None, ge=1, le=_MAX_TOKENS, description="Most tokens to answer with.")
+
+    @model_validator(mode="after")
+    def _one_way_to_ask(self) -> Self:
+        if (self.messages is None) == (self.prompt is None):
+            raise ValueError("give either messages or prompt, and not both")
+        check_answers(self.messages or ())
+        return self
+
+    def conversation(self) -> list[ChatMessage]:
+        """The messages, whichever way they were given."""
+        if self.prompt is not None:
+            return [ChatMessage(role="user", content=self.prompt)]
+        return [message.to_port() for message in self.messages or ()]
+
+
+@dataclass(frozen=True, slots=True)
+class WholeAnswer:
+    """What a model said, all of it."""
+
+    text: str
+    finish_reason: FinishReason
+    model: str
+    usage: Usage | None
+
+
+async def ask(chat: ChatModel, request: ChatRequest) -> WholeAnswer:
+    """The answer to a request once it is whole. Raises as `ChatModel.stream` does."""
+    pieces: list[str] = []
+    model, reason, usage = "", None, None
+    async with aclosing(chat.stream(request)) as chunks:
+        async for chunk in chunks:
+            pieces.append(chunk.text)
+            model = chunk.model or model
+            reason = chunk.finish_reason or reason
+            usage = chunk.usage or usage
+    if reason is None:
+        raise TransientError("the answer ended without a finish reason")
+    return WholeAnswer("".join(pieces), reason, model, usage)
+
+
+def add_usage(first: Usage | None, second: Usage | None) -> Usage | None:
+    """Both together; None where nobody counted."""
+    if first is None or second is None:
+        return first or second
+    return Usage(**{name: getattr(first, name) + getattr(second, name) for name in Usage.model_fields})
 
 
 def check_answers(messages: Iterable[ConversationMessage]) -> None:

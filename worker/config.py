@@ -113,6 +113,7 @@ class WorkerSettings(CommonSettings):
 
     embedding_model: OptionalText = None
     embedding_dimensions: OptionalCount = None
+    embedding_max_texts: int = Field(2048, ge=1)
     embedding_batch_size: int = Field(128, ge=1, le=2048)
     embedding_batch_tokens: int = Field(100_000, ge=1)
     embedding_batch_wait: Duration = Field(timedelta(milliseconds=5), ge=timedelta(0), le=timedelta(milliseconds=10))

@@ -116,7 +116,10 @@ class BoundPorts:
     def embeddings(self) -> BoundEmbeddings:
         """The models that turn texts into vectors."""
         shared = self._shared
-        return BoundEmbeddings(shared.embeddings, shared.flow, self._origin, shared.patience)
+        paid = shared.paid
+        return BoundEmbeddings(
+            shared.embeddings, paid.desk, shared.flow, paid.meter, self._origin, self.journal, shared.patience
+        )
 
     @property
     def retriever(self) -> BoundRetriever:

@@ -107,6 +107,7 @@ class Runner:
             request_id=job.request_id,
             ends_at=ends_at,
             wrap_up=min(job.timeout * _WRAP_UP_SHARE, _LONGEST_WRAP_UP),
+            is_last=job.failures + 1 >= job.max_attempts,
         )
         scope: asyncio.Timeout | None = None
         try:

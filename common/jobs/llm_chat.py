@@ -4,45 +4,20 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from common.chat import (
-    AnswerFormat,
-    ChatTool,
-    ChatToolCall,
-    ChosenTool,
-    ConversationMessage,
-    ModelName,
-    check_answers,
-    check_choice,
-)
+from common.chat import AnswerFormat, ChatTool, ChatToolCall, ChosenTool, Question, check_choice
 from common.errors import TransientError
-from common.ports import ChatMessage, ChatRequest, FinishReason, Usage
+from common.ports import ChatRequest, FinishReason, Usage
 from common.queue.context import JobContext
 from common.queue.definition import QueueName, Retry, job
 
-_MAX_MESSAGES = 500
-_MAX_LENGTH = 100_000
-_MAX_TOKENS = 1_000_000
 _OPTIONS = ("top_p", "stop", "seed", "parallel_tool_calls", "reasoning_effort")
 
 
-class LlmChatPayload(BaseModel):
+class LlmChatPayload(Question):
     """The conversation so far, as `messages` or, for a single question, as `prompt`."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    messages: list[ConversationMessage] | None = Field(
-        None, min_length=1, max_length=_MAX_MESSAGES, examples=[[{"role": "user", "content": "What is a queue?"}]]
-    )
-    prompt: str | None = Field(
-        None, min_length=1, max_length=_MAX_LENGTH, description="Short for one message of the user."
-    )
-    model: ModelName | None = Field(None, description="Left out: the worker's default model.")
-    temperature: float | None = Field(
-        None, ge=0, le=2, description="Ignored by models that only know their own, such as gpt-5."
-    )
-    max_tokens: int | None = Field(None, ge=1, le=_MAX_TOKENS, description="Most tokens to answer with.")
     stream: bool = Field(True, description="Send the answer as `llm.delta` events while it is written.")
     tools: list[ChatTool] = Field(default_factory=list, max_length=128, description="What the model may call.")
     tool_choice: Literal["auto", "none", "required"] | ChosenTool | None = Field(
@@ -61,18 +36,9 @@ class LlmChatPayload(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _can_be_asked(self) -> Self:
-        if (self.messages is None) == (self.prompt is None):
-            raise ValueError("give either messages or prompt, and not both")
-        check_answers(self.messages or ())
+    def _tools_can_be_chosen(self) -> Self:
         check_choice(self.tool_choice, self.tools)
         return self
-
-    def conversation(self) -> list[ChatMessage]:
-        """The messages, whichever way they were given."""
-        if self.prompt is not None:
-            return [ChatMessage(role="user", content=self.prompt)]
-        return [message.to_port() for message in self.messages or ()]
 
     def request(self) -> ChatRequest:
         """What to ask the model."""

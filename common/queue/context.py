@@ -36,7 +36,7 @@ class JobContext:
     """One attempt, seen from inside its handler.
 
     `deadline` is the hard one, by the database's clock. `ends_at` is the same moment on this process's monotonic clock;
-    the soft deadline comes `wrap_up` before it.
+    the soft deadline comes `wrap_up` before it. `is_last`: the job fails if this attempt does.
     """
 
     job_id: UUID
@@ -50,6 +50,7 @@ class JobContext:
     request_id: str | None = None
     ends_at: float = inf
     wrap_up: timedelta = timedelta(0)
+    is_last: bool = False
 
     @property
     def time_left(self) -> timedelta:

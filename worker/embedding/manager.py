@@ -2,9 +2,10 @@
 
 import asyncio
 import importlib
-from datetime import timedelta
+from collections.abc import Sequence
+from urllib.parse import urlsplit
 
-from common.errors import TransientError
+from common.errors import PermanentError, TransientError
 from common.ports import Embeddings, EmbedRequest, Usage
 from worker.config import WorkerSettings
 from worker.embedding.backend import EmbeddingBackend
@@ -12,11 +13,11 @@ from worker.embedding.batcher import BatchLimits, MicroBatcher
 from worker.embedding.flowing import FlowingModel
 from worker.embedding.packaged import PackagedModel
 from worker.embedding.registry import EmbeddingRegistry, EmbeddingRoute
+from worker.llm.card import CardBox, ModelCard
+from worker.llm.desk import flow_limits
 from worker.llm.flow import FlowControl
-from worker.llm.flow_limits import FlowLimits
 
 _PACKAGED_ITEMS = 64
-_COOLDOWN = timedelta(seconds=15)
 _PROBE = "dimension"
 
 
@@ -27,6 +28,7 @@ class EmbeddingManager:
         self._settings = settings
         self._flow = flow
         self._registry = EmbeddingRegistry(settings)
+        self._cards = CardBox(settings.llm_models)
         self._batchers: dict[str, MicroBatcher] = {}
         self._dimensions: dict[str, int] = {}
         self._building = asyncio.Lock()
@@ -36,9 +38,25 @@ class EmbeddingManager:
         """Names of the models known in advance."""
         return self._registry.names
 
-    def name_of(self, model: str | None) -> str:
-        """The name under which a model is known. Raises `PermanentError` for one that is not."""
-        return self._registry.get_route(model).name
+    @property
+    def provider(self) -> str:
+        """The provider's name in figures and traces."""
+        host = urlsplit(self._settings.openai_base_url or "").hostname or ""
+        return "openai" if not host or host.endswith("openai.com") else host
+
+    def get_route(self, model: str | None) -> EmbeddingRoute:
+        """The model of this name. Raises `PermanentError` for one that nobody knows."""
+        return self._registry.get_route(model)
+
+    def card_of(self, route: EmbeddingRoute) -> ModelCard:
+        """What the model costs, and its limits."""
+        return self._cards.get(route.name)
+
+    def check_size(self, texts: Sequence[str]) -> None:
+        """Raises `PermanentError` for more texts than one call may bring."""
+        most = self._settings.embedding_max_texts
+        if len(texts) > most:
+            raise PermanentError(f"{len(texts)} texts in one call; EMBEDDING_MAX_TEXTS allows {most}")
 
     async def embed(self, request: EmbedRequest) -> Embeddings:
         """See `EmbeddingModel.embed`."""
@@ -84,9 +102,9 @@ class EmbeddingManager:
             module.ProviderModel(self._settings, route),
             self._flow,
             route.name,
-            limits=FlowLimits(),
+            limits=flow_limits(self.card_of(route)),
             patience=self._settings.llm_limit_patience,
-            cooldown=_COOLDOWN,
+            cooldown=self._settings.llm_cooldown,
         )
 
     def _limits(self, route: EmbeddingRoute) -> BatchLimits:

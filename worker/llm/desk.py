@@ -134,7 +134,7 @@ class CallDesk:
 
     async def _admit(self, origin: CallOrigin, card: ModelCard, estimate: Estimate) -> Permit:
         call = FlowCall(
-            card.name, estimate.tokens, f"job:{origin.job_id}", tenant_id=origin.tenant_id, limits=_flow_limits(card)
+            card.name, estimate.tokens, f"job:{origin.job_id}", tenant_id=origin.tenant_id, limits=flow_limits(card)
         )
         deadline = monotonic() + self._patience
         while isinstance(found := await self._flow.acquire(call), FlowRefusal):
@@ -159,6 +159,7 @@ class CallDesk:
         return Snooze(timedelta(seconds=1 + spread / 15), "budget")
 
 
-def _flow_limits(card: ModelCard) -> FlowLimits:
+def flow_limits(card: ModelCard) -> FlowLimits:
+    """The model's own limits, as the flow control takes them."""
     limits = card.limits
     return FlowLimits(limits.requests_per_minute or 0, limits.tokens_per_minute or 0, limits.concurrency or 0)

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from common.errors import TransientError
-from common.ports import ChatMessage, ChatRequest
+from common.ports import ChatMessage, ChatRequest, EmbedRequest
 from common.queue.context import JobContext
 from common.queue.definition import Retry, job
 
@@ -17,7 +17,7 @@ type Point = Literal["before", "inside", "after"]
 
 
 class PayPayload(BaseModel):
-    """Prompts for the model, then tools to call; each tool call leaves a line in `book`.
+    """Prompts for the model, then tools to call, then texts to embed; each tool call leaves a line in `book`.
 
     The first attempt ends at `point` of call number `at`, by an error or by SIGKILL.
     """
@@ -26,6 +26,7 @@ class PayPayload(BaseModel):
 
     prompts: list[str] = []
     tools: list[str] = []
+    texts: list[str] = []
     book: str = ""
     point: Point | None = None
     at: int = 0
@@ -35,16 +36,17 @@ class PayPayload(BaseModel):
 
 
 class PayResult(BaseModel):
-    """What the model said to each prompt, and the tools to each call."""
+    """What the model said to each prompt, the tools to each call, and the sum of each text's vector."""
 
     texts: list[str]
     answers: list[int]
+    vectors: list[float] = []
 
 
 @job("fault.pay", queue="default", retry=Retry(max_attempts=3))
 async def pay(ctx: JobContext, payload: PayPayload) -> PayResult:
-    """Ask every prompt, then call every tool."""
-    texts, answers = [], []
+    """Ask every prompt, call every tool, embed every text."""
+    texts, answers, vectors = [], [], []
     for number, prompt in enumerate(payload.prompts):
         _stumble(ctx, payload, number, "before")
         texts.append(await _ask(ctx, payload, number, prompt))
@@ -53,7 +55,12 @@ async def pay(ctx: JobContext, payload: PayPayload) -> PayResult:
         _stumble(ctx, payload, number, "before")
         answers.append(await _call(ctx, payload, number, name))
         _stumble(ctx, payload, number, "after")
-    return PayResult(texts=texts, answers=answers)
+    for number, text in enumerate(payload.texts, len(payload.prompts) + len(payload.tools)):
+        _stumble(ctx, payload, number, "before")
+        found = await ctx.ports.embeddings.embed(EmbedRequest([text], step="embed"))
+        vectors.append(sum(found.vectors[0]))
+        _stumble(ctx, payload, number, "after")
+    return PayResult(texts=texts, answers=answers, vectors=vectors)
 
 
 async def _ask(ctx: JobContext, payload: PayPayload, number: int, prompt: str) -> str:

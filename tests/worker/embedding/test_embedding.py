@@ -6,16 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from common.container import CommonContainer
 from common.errors import PermanentError, Snooze, TransientError
-from common.ids import new_id
-from common.ports import CallOrigin, Embeddings, EmbedRequest, Usage
+from common.ports import Embeddings, EmbedRequest, Usage
 from tests.fixtures.provider import Provider, Reply
 from tests.worker.embedding.conftest import KEY, Build
-from worker.embedding.bound import BoundEmbeddings
 from worker.embedding.registry import PACKAGED_MODEL
-from worker.llm.flow import FlowControl
-from worker.llm.flow_limits import FlowLimits, FlowRules
 
 TEXT = "Something private that only I know"
 
@@ -128,17 +123,6 @@ async def test_requests_are_limited_by_what_travels_not_by_calls(provider: Provi
     with pytest.raises(Snooze, match="rate"):
         await manager.embed(EmbedRequest([TEXT]))
     assert len(provider.seen) == 2
-
-
-async def test_a_tenant_has_limits_of_its_own(container: CommonContainer, with_provider: Build) -> None:
-    manager = with_provider()
-    flow = FlowControl(container.redis(), container.keys(), FlowRules(tenant=FlowLimits(tokens=50)))
-    one, other = (CallOrigin(new_id(), 1, new_id(), new_id()) for _ in range(2))
-    for origin in (one, other):
-        port = BoundEmbeddings(manager, flow, origin, timedelta(0))
-        assert len((await port.embed(EmbedRequest(["word " * 25]))).vectors) == 1
-        with pytest.raises(Snooze):
-            await port.embed(EmbedRequest(["word " * 25]))
 
 
 @pytest.mark.parametrize(
