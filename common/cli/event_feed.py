@@ -1,23 +1,25 @@
-"""The events of one job as they happen: pushed over Socket.IO, or found by asking again when there is no socket."""
+"""The events of one job as they happen, by whichever door of the api is open, and over every break."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
 from typing import Any
 
-import aiohttp
-import socketio  # type: ignore[import-untyped]
-
 from common.cli.api_client import ApiClient, Job
-from common.cli.exits import UnreachableError
-from common.events import EventType, is_terminal
+from common.cli.exits import CommandError, ExitCode, UnreachableError
+from common.client.errors import ApiError
+from common.client.errors import UnreachableError as NoDoorError
+from common.client.following import DOORS, Follower
+from common.client.http import Http
+from common.client.models import Item, JobEvent, Place
+from common.events import is_terminal
 from common.queue.status import TERMINAL
 
 SNAPSHOT = "job.snapshot"
 """Our own event: the job as it is, where its earlier events are not to be had."""
 
-_CONNECT_LIMIT, _SUBSCRIBE_LIMIT = 5, 5
-_POLL_PAUSE, _FIRST_PATIENCE, _PATIENCE, _TRIES = 0.5, 1.0, 5.0, 6
+_FIRST_LOOK, _LOOK_EVERY, _PATIENCE = 1.0, 5.0, 30.0
+_UNAUTHORIZED = 401
 Event = dict[str, Any]
 
 
@@ -26,109 +28,59 @@ async def follow(client: ApiClient, job_id: str) -> AsyncGenerator[Event]:
 
     Raises what ApiClient raises. An api that restarts meanwhile is waited for, about half a minute.
     """
-    live = _LiveEvents(client, job_id)
+    http = Http(client.target.url, client.target.token, _PATIENCE)
+    follower = Follower(http, DOORS)
     try:
-        events = _pushed(client, job_id, live) if await live.connect() else _polled(client, job_id)
-        async for event in events:
-            yield event
-            if is_terminal(event["type"]):
-                return
+        async with aclosing(_items(follower, job_id)) as items, aclosing(_patient(client, job_id, items)) as events:
+            async for event in events:
+                yield event
+                if is_terminal(event["type"]):
+                    return
     finally:
-        await live.close()
+        await follower.aclose()
+        await http.aclose()
 
 
-class _LiveEvents:
-    """The Socket.IO side: fills `queue`, and takes up where it was after a broken connection."""
-
-    def __init__(self, client: ApiClient, job_id: str) -> None:
-        self.queue: asyncio.Queue[Event] = asyncio.Queue()
-        self._target = client.target
-        self._job_id = job_id
-        self._epoch: str | None = None
-        self._seq = 0
-        # A session of our own: the library leaves its one open when it cannot connect.
-        self._session = aiohttp.ClientSession()
-        self._socket = socketio.AsyncClient(handle_sigint=False, http_session=self._session)
-        self._socket.on("connect", self._subscribe)
-        self._socket.on("job:event", self._receive)
-        self._socket.on("job:reset", self._restart)
-
-    async def connect(self) -> bool:
-        """Whether events will come."""
-        auth = {"token": self._target.token} if self._target.token else None
-        try:
-            await self._socket.connect(
-                self._target.url, auth=auth, transports=["websocket"], wait_timeout=_CONNECT_LIMIT
-            )
-        except socketio.exceptions.ConnectionError:
-            return False
-        return True
-
-    async def close(self) -> None:
-        """Leave. The socket's own tasks are given the time to end."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._socket.shutdown(), _CONNECT_LIMIT)
-        await self._session.close()
-
-    async def _subscribe(self) -> None:
-        place = {"job_id": self._job_id, "after_seq": self._seq}
-        if self._epoch is not None:
-            place["epoch"] = self._epoch
-        try:
-            answer = await self._socket.call("job:subscribe", place, timeout=_SUBSCRIBE_LIMIT)
-        except socketio.exceptions.SocketIOError:
-            return  # the next connection, or the look at the row, makes up for it
-        if isinstance(answer, dict) and answer.get("snapshot"):
-            self.queue.put_nowait(_snapshot(answer["snapshot"]))
-
-    async def _receive(self, event: Event) -> None:
-        if event.get("job_id") != self._job_id:
-            return
-        if event["epoch"] != self._epoch:
-            self._epoch, self._seq = event["epoch"], 0
-        if event["seq"] > self._seq:
-            self._seq = event["seq"]
-            self.queue.put_nowait(event)
-
-    async def _restart(self, reset: Event) -> None:
-        """The server lost earlier events: the snapshot stands for them."""
-        if reset.get("job_id") != self._job_id:
-            return
-        self._epoch, self._seq = reset["epoch"], reset["seq"]
-        if reset.get("snapshot"):
-            self.queue.put_nowait(_snapshot(reset["snapshot"]))
+async def _items(follower: Follower, job_id: str) -> AsyncGenerator[Item]:
+    try:
+        async with aclosing(follower.follow(job_id, Place())) as items:
+            async for item in items:
+                yield item
+    except ApiError as error:
+        hint = ". Sign in with `letuin login`, or set LETUIN_TOKEN" if error.status == _UNAUTHORIZED else ""
+        raise CommandError(f"{str(error).rstrip('.')}{hint}.", ExitCode.USAGE) from None
+    except NoDoorError as error:
+        raise UnreachableError(f"No Letuin api answers at {error}.") from None
 
 
-async def _pushed(client: ApiClient, job_id: str, live: _LiveEvents) -> AsyncGenerator[Event]:
-    patience, failures = _FIRST_PATIENCE, 0
-    while True:
-        try:
-            event = await asyncio.wait_for(live.queue.get(), patience)
-        except TimeoutError:
-            # Silence: the row knows whether the end was missed.
-            patience = _PATIENCE
-            try:
-                event, failures = _snapshot(await client.job(job_id)), 0
-            except UnreachableError:
-                failures += 1
-                if failures > _TRIES:
-                    raise
+async def _patient(client: ApiClient, job_id: str, items: AsyncIterator[Item]) -> AsyncGenerator[Event]:
+    """Items as events. In a silence the row tells whether the end was missed: it is there while Redis is away."""
+    wait, coming = _FIRST_LOOK, asyncio.ensure_future(_next(items))
+    try:
+        while True:
+            done, _ = await asyncio.wait([coming], timeout=wait)
+            if not done:
+                wait = _LOOK_EVERY
+                with suppress(UnreachableError):  # who waits for the api gives up when its time is over
+                    if (job := await client.job(job_id))["status"] in TERMINAL and not coming.done():
+                        yield _snapshot(job)
+                        yield _terminal(job)
+                        return
                 continue
-            if event["data"]["status"] not in TERMINAL:
-                continue
-        yield event
-        if event["type"] == SNAPSHOT and event["data"]["status"] in TERMINAL:
-            yield _terminal(event["data"])
+            if (item := coming.result()) is None:
+                return
+            coming = asyncio.ensure_future(_next(items))
+            if isinstance(item, JobEvent):
+                yield item.model_dump(mode="json", exclude_none=True)
+            elif item.job is not None:
+                yield _snapshot(item.job.model_dump(mode="json"))
+    finally:
+        coming.cancel()
+        await asyncio.wait([coming])
 
 
-async def _polled(client: ApiClient, job_id: str) -> AsyncGenerator[Event]:
-    seen: object = None
-    while (job := await client.job(job_id))["status"] not in TERMINAL:
-        if job.get("progress") and job["progress"] != seen:
-            seen = job["progress"]
-            yield {"type": EventType.PROGRESS, "job_id": job_id, "attempt": job["attempt"], "data": seen}
-        await asyncio.sleep(_POLL_PAUSE)
-    yield _terminal(job)
+async def _next(items: AsyncIterator[Item]) -> Item | None:
+    return await anext(items, None)
 
 
 def _snapshot(job: Job) -> Event:
