@@ -67,6 +67,7 @@ from common.repository.user import UserRepository
 from common.repository.waiting import WaitingRepository
 from common.repository.worker import WorkerRepository
 from common.request_log import open_request_logs
+from common.user_log import UserLog
 
 
 class ApiContainer(CommonContainer):
@@ -141,7 +142,10 @@ class ApiContainer(CommonContainer):
         admission,
         denials,
     )
-    event_streams = providers.Singleton(EventStreams, CommonContainer.settings, event_bus, history, waiter, admission)
+    user_log = providers.Singleton(UserLog, CommonContainer.redis, CommonContainer.keys, CommonContainer.settings)
+    event_streams = providers.Singleton(
+        EventStreams, CommonContainer.settings, event_bus, history, waiter, admission, user_log
+    )
 
     request_logs = providers.Singleton(
         open_request_logs, CommonContainer.settings, CommonContainer.settings.provided.request_log_retention

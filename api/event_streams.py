@@ -18,13 +18,14 @@ from api.job_history import JobHistory, Position, has_ended
 from api.relay import Relay
 from api.streams import Stream, Streams, frame, place_of
 from api.token_watch import TokenWatch
-from api.user_updates import UserUpdates
+from api.user_feeds import UserFeeds
 from api.waiter import JobWaiter
 from common.database.model import Job
 from common.errors import UnavailableError
 from common.events import EventPage, is_terminal
 from common.ids import new_id
 from common.repository.job import Reach
+from common.user_log import UserLog
 
 _PAGE = 200
 _BRIEF = 1.0
@@ -68,7 +69,13 @@ class EventStreams:
     """Server-sent events and pages of one api process. `async with streams:` starts it; the bus goes first."""
 
     def __init__(
-        self, settings: ApiSettings, bus: EventBus, history: JobHistory, waiter: JobWaiter, admission: Admission
+        self,
+        settings: ApiSettings,
+        bus: EventBus,
+        history: JobHistory,
+        waiter: JobWaiter,
+        admission: Admission,
+        user_log: UserLog,
     ) -> None:
         self._settings = settings
         self._history = history
@@ -76,13 +83,13 @@ class EventStreams:
         self._admission = admission
         self.streams = Streams(max_backlog=settings.max_client_backlog, patience=settings.slow_client_timeout)
         self.relay = Relay(bus, history, self.streams)
-        self.updates = UserUpdates(bus, self.streams)
+        self._feeds = UserFeeds(bus, user_log, self.streams)
         self._tokens = TokenWatch(settings.token_recheck_interval)
         self._stack = AsyncExitStack()
         self._is_stopping = False
 
     async def __aenter__(self) -> Self:
-        for part in (self.relay, self.updates, self._tokens):
+        for part in (self.relay, self._feeds, self._tokens):
             await self._stack.enter_async_context(part)
         return self
 
@@ -143,17 +150,15 @@ class EventStreams:
                 self.relay.forget(listener)
 
     @asynccontextmanager
-    async def open_user(self, visitor: Visitor, *, is_return: bool) -> AsyncIterator[Stream]:
-        """A stream of the lifecycle of all jobs of the visitor, from now on. Raises `RateLimitedError`."""
+    async def open_user(self, visitor: Visitor, last_id: str | None) -> AsyncIterator[Stream]:
+        """A stream of the lifecycle of all jobs of the visitor, behind `last_id` or from now on.
+
+        Raises `RateLimitedError`, and `UnavailableError` while Redis is away.
+        """
         async with self._open(visitor) as (listener, stream):
-            stream.put(frame("subscribed", {"user_id": str(visitor.caller.user_id)}))
-            if is_return:
-                stream.put(frame("resync", {"reason": "updates may have been missed"}))
-            await self.updates.enter(listener, visitor.caller.user_id)
-            try:
+            user_id = visitor.caller.owner.user_id
+            async with self._feeds.feed(listener, stream, user_id, last_id):
                 yield stream
-            finally:
-                self.updates.leave(visitor.caller.user_id)
 
     @asynccontextmanager
     async def _open(self, visitor: Visitor) -> AsyncIterator[tuple[str, Stream]]:

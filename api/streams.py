@@ -4,7 +4,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
-from time import time
 from typing import Any
 
 from pydantic_core import to_json
@@ -178,8 +177,7 @@ def _encode(event: str, data: dict[str, Any]) -> bytes:
     name = _NAMES.get(event) or str(data.get("type", event))
     if event in ("job:event", "job:reset"):
         return frame(name, data, place_of(data["epoch"], data["seq"]))
-    # A user's updates are not numbered; the moment only tells a client that comes back from a new one.
-    return frame(name, data, str(int(time() * 1000)) if event == "job:update" else None)
+    return frame(name, data)
 
 
 def end_frame(reason: str) -> bytes:

@@ -145,7 +145,9 @@ class CommonSettings(BaseSettings):
     idempotency_release_failed: bool = False
     purged_id_retention: Duration = Field(timedelta(days=7), ge=timedelta(0))
     event_log_max_events: int = Field(10_000, ge=10)
+    event_log_max_bytes: int = Field(8 * 1024 * 1024, ge=64 * 1024)
     event_log_retention: Duration = timedelta(hours=1)
+    user_log_max_events: int = Field(1000, ge=10)
     schedule_min_interval: Duration = Field(timedelta(seconds=60), ge=timedelta(seconds=1))
     max_schedules_per_owner: int = Field(100, ge=0)
     max_backfill: int = Field(1000, ge=1, le=10_000)

@@ -131,9 +131,11 @@ class EventPage:
 
 
 # KEYS: channel. ARGV: new epoch, max length, ttl, idle ttl, and the events as one text, each of its fields ended by a
-# separator that JSON never holds: stream, attempt, mark (1: the job ended; 2: an ended job is queued again; 3: the
-# attempt ended, the job goes on), head, tail. ARGV 6 says that an earlier try may have succeeded unheard: what is there
-# already keeps its number. Returns the number given to each event, 0 where it was refused.
+# separator that JSON never holds: stream, its owner's stream or nothing, attempt, mark (1: the job ended; 2: an ended
+# job is queued again; 3: the attempt ended, the job goes on), head, tail. ARGV 6 says that an earlier try may have
+# succeeded unheard: what is there already keeps its number; 7 are the most bytes, 8 the most events of an owner's
+# stream, which is there while somebody listens. Each entry holds the bytes of all until it, so that the place to cut at
+# is found by halving. Returns the number given to each event, 0 where it was refused.
 _APPEND = Script("""
 local numbers, batch, tails, i = {}, {}, {}, 0
 local function earlier(stream, tail)
@@ -142,19 +144,31 @@ local function earlier(stream, tail)
     if string.sub(entry[2][8], -#tail) == tail then return tonumber(string.match(entry[1], '^(%d+)')) end
   end
 end
-for stream, attempt, mark, head, tail in string.gmatch(ARGV[5], string.rep('([^\\31]*)\\31', 5)) do
+local function cut(stream, seq, bytes)
+  local most, first = tonumber(ARGV[7]), redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+  local low, high = tonumber(string.match(first[1], '^(%d+)')), seq - 1
+  if bytes - tonumber(first[2][10] or 0) <= most then return end
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local entry = redis.call('XRANGE', stream, middle .. '-0', '+', 'COUNT', 1)[1]
+    if bytes - tonumber(entry[2][10] or 0) > most then low = middle + 1 else high = middle end
+  end
+  redis.call('XTRIM', stream, 'MINID', (low + 1) .. '-0')
+end
+for stream, user, attempt, mark, head, tail in string.gmatch(ARGV[5], string.rep('([^\\31]*)\\31', 6)) do
   i, attempt, mark = i + 1, tonumber(attempt), tonumber(mark)
-  local seq, epoch, open, foreign = 0, ARGV[1], true, false
+  local seq, epoch, bytes, open, foreign = 0, ARGV[1], 0, true, false
   local last = tails[stream]
   if not last then
     local found = redis.pcall('XREVRANGE', stream, '+', '-', 'COUNT', 1)
     foreign = found.err ~= nil  -- a key of another type must not stop the script half way
     local entry = found[1]
-    last = entry and {tonumber(string.match(entry[1], '^(%d+)')), entry[2][2], tonumber(entry[2][4]), entry[2][6]}
+    last = entry and {tonumber(string.match(entry[1], '^(%d+)')), entry[2][2], tonumber(entry[2][4]), entry[2][6],
+                      tonumber(entry[2][10] or 0)}
   end
   if last then
     local before, state = last[3], last[4]
-    seq, epoch = last[1], last[2]
+    seq, epoch, bytes = last[1], last[2], last[5]
     open = attempt > before or (attempt == before and
            (mark == 2 or (state ~= '1' and (state ~= '3' or mark == 1))))
   end
@@ -164,8 +178,13 @@ for stream, attempt, mark, head, tail in string.gmatch(ARGV[5], string.rep('([^\
   elseif open and not foreign then
     seq = seq + 1
     local json = head .. epoch .. '","seq":' .. seq .. tail
-    redis.call('XADD', stream, 'MAXLEN', '~', ARGV[2], seq .. '-0', 'e', epoch, 'a', attempt, 't', mark, 'j', json)
-    tails[stream] = {seq, epoch, attempt, tostring(mark)}
+    local step, before = ARGV[7] / 16, bytes
+    bytes = bytes + #json
+    redis.call('XADD', stream, 'MAXLEN', '~', ARGV[2], seq .. '-0', 'e', epoch, 'a', attempt, 't', mark, 'j', json,
+               'b', bytes)
+    if seq > 1 and math.floor(bytes / step) > math.floor(before / step) then cut(stream, seq, bytes) end
+    if user ~= '' then redis.pcall('XADD', user, 'NOMKSTREAM', 'MAXLEN', '~', ARGV[8], '*', 'j', json) end
+    tails[stream] = {seq, epoch, attempt, tostring(mark), bytes}
     if seq == 1 or mark == 1 or mark == 2 then redis.call('EXPIRE', stream, mark == 1 and ARGV[3] or ARGV[4]) end
     batch[#batch + 1] = json
     numbers[i] = seq
@@ -190,6 +209,7 @@ class EventLog:
             str(int(settings.event_log_retention.total_seconds())),
             str(_IDLE_STREAM_SECONDS),
         )
+        self._more_limits = (str(settings.event_log_max_bytes), str(settings.user_log_max_events))
 
     async def append(self, events: Sequence[NewEvent], *, is_retry: bool = False) -> list[int]:
         """Number, keep and publish `events` in one step; 0 marks an event whose attempt is outdated or ended.
@@ -209,12 +229,20 @@ class EventLog:
     def appending(self, events: Sequence[NewEvent], *, is_retry: bool = False) -> ScriptCall:
         """The call behind `append`, for a caller that sends more in the same round trip."""
         text = b"".join(self._row(event) for event in events)
-        return ScriptCall(_APPEND, [self._keys.event_channel], [token_hex(4), *self._limits, text, int(is_retry)])
+        arguments: list[str | bytes | int | float] = [
+            token_hex(4),
+            *self._limits,
+            text,
+            int(is_retry),
+            *self._more_limits,
+        ]
+        return ScriptCall(_APPEND, [self._keys.event_channel], arguments)
 
     def _row(self, event: NewEvent) -> bytes:
         head, tail = event.halves()
         stream = self._keys.events(event.job_id).encode()
-        return b"%b\x1f%d\x1f%d\x1f%b\x1f%b\x1f" % (stream, event.attempt, _mark(event), head, tail)
+        user = self._keys.user_events(event.owner_id).encode() if event.type.startswith("job.") else b""
+        return b"%b\x1f%b\x1f%d\x1f%d\x1f%b\x1f%b\x1f" % (stream, user, event.attempt, _mark(event), head, tail)
 
     async def read(
         self, job_id: UUID, *, after_seq: int = 0, epoch: str | None = None, limit: int | None = None

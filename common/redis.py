@@ -118,6 +118,10 @@ class RedisKeys:
         """Stream of one job's numbered events."""
         return f"{self.prefix}:job:{job_id}:events"
 
+    def user_events(self, user_id: UUID | str) -> str:
+        """Stream of the lifecycles of one user's jobs, while somebody listens to it."""
+        return f"{self.prefix}:user:{user_id}:events"
+
     def lock(self, name: str) -> str:
         """Value key of a distributed lock."""
         return f"{self.prefix}:lock:{name}"

@@ -49,9 +49,12 @@ async def stream_user_events(
     visitor: VisitorDep,
     streams: EventStreamsDep,
     settings: SettingsDep,
-    last_event_id: Annotated[str | None, Header(description="Any id of this stream; you get a `resync` first.")] = None,
+    last_event_id: Annotated[str | None, Header(description="The last id that you saw.")] = None,
 ) -> Response:
-    """The lifecycle of all of your jobs, live. `resync` means that some may have been missed: read the list again."""
+    """The lifecycle of all of your jobs: what happened behind your place, then live.
+
+    `resync` means that your place is gone, and events with it: read the list again.
+    """
     streams.knock(visitor)
-    opening = streams.open_user(visitor, is_return=bool(last_event_id))
+    opening = streams.open_user(visitor, last_event_id or None)
     return EventStreamResponse(opening, settings.sse_heartbeat)
