@@ -99,7 +99,7 @@ async def check_mongo(url: str) -> Finding:
 
 async def check_chroma(url: str) -> Finding:
     """Its heartbeat answers."""
-    (await _get(f"{url.rstrip('/')}/api/v2/heartbeat")).raise_for_status()
+    (await ask(f"{url.rstrip('/')}/api/v2/heartbeat")).raise_for_status()
     return Finding(Verdict.OK, f"Chroma at {place_of(url)}")
 
 
@@ -124,7 +124,7 @@ def model_check(key: str | None) -> Check:
     """The check of an OpenAI-compatible endpoint: it lists its models, with this key."""
 
     async def check_model(url: str) -> Finding:
-        response = await _get(f"{url.rstrip('/')}/models", {"Authorization": f"Bearer {key}"} if key else {})
+        response = await ask(f"{url.rstrip('/')}/models", {"Authorization": f"Bearer {key}"} if key else {})
         if response.status_code in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
             return Finding(Verdict.FAIL, f"{place_of(url)} refuses the key", "correct OPENAI_API_KEY")
         names = [str(model["id"]) for model in response.raise_for_status().json()["data"]]
@@ -135,7 +135,7 @@ def model_check(key: str | None) -> Check:
 
 async def check_api(url: str) -> Finding:
     """Its health says that all is well."""
-    health = (await _get(f"{url}/health")).json()
+    health = (await ask(f"{url}/health")).json()
     sick = sorted(name for name, state in health["services"].items() if state != "healthy")
     about = f"Letuin {health['version']} ({health['environment']}) at {place_of(url)}"
     if sick:
@@ -143,7 +143,8 @@ async def check_api(url: str) -> Finding:
     return Finding(Verdict.OK, about)
 
 
-async def _get(url: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
+async def ask(url: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
+    """The answer to a GET. A proxy of the environment is not for servers on this machine."""
     is_local = httpx2.URL(url).host in ("127.0.0.1", "localhost", "::1")
     async with httpx2.AsyncClient(timeout=_LIMIT, trust_env=not is_local) as http:
         return await http.get(url, headers=headers)

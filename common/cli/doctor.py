@@ -22,9 +22,10 @@ from common.cli.checks import (
 from common.cli.exits import ExitCode
 from common.cli.options import JsonOption, UrlOption
 from common.cli.output import answer_console, print_json
+from common.cli.process_checks import check_readiness, check_worker, losses_check
 from common.cli.setting_checks import check_settings
 from common.cli.surroundings import read_surroundings
-from common.cli.target import find_target
+from common.cli.target import Target, find_target
 from common.config import CommonSettings
 
 app = typer.Typer(add_completion=False)
@@ -42,7 +43,7 @@ def doctor(as_json: JsonOption = False, url: UrlOption = None) -> None:
     """
     environ = read_surroundings()
     findings = dict(check_settings(environ))
-    findings |= asyncio.run(_check_servers(environ, find_target(url).url))
+    findings |= asyncio.run(_check_servers(environ, find_target(url)))
     if as_json:
         print_json(
             [{"check": name, "verdict": f.verdict, "detail": f.detail, "mend": f.mend} for name, f in findings.items()]
@@ -53,7 +54,7 @@ def doctor(as_json: JsonOption = False, url: UrlOption = None) -> None:
     raise typer.Exit(ExitCode.FAILED if is_failed else ExitCode.OK)
 
 
-async def _check_servers(environ: Mapping[str, str], api_url: str) -> dict[str, Finding]:
+async def _check_servers(environ: Mapping[str, str], api: Target) -> dict[str, Finding]:
     """All at once; the findings in the order of this list."""
     pending: dict[str, tuple[Check, str]] = {}
     for variable, check in _NEEDED.items():
@@ -64,12 +65,23 @@ async def _check_servers(environ: Mapping[str, str], api_url: str) -> dict[str, 
             pending[variable] = (check, environ[variable])
     if model := _model_endpoint(environ):
         pending["model"] = model
-    pending["api"] = (check_api, api_url)
-    found = await asyncio.gather(*(run_check(check, url, variable=name) for name, (check, url) in pending.items()))
-    findings = dict(zip(pending, found, strict=True))
+    if port := environ.get("WORKER_HTTP_PORT"):
+        host = environ.get("WORKER_HTTP_HOST") or "127.0.0.1"
+        pending["WORKER_HTTP_PORT"] = (check_worker, f"http://{host}:{port}")
+    pending["api"] = (check_api, api.url)
+    findings = await _run(pending)
+    if findings["api"].verdict is not Verdict.FAIL:
+        findings |= await _run(
+            {"api ready": (check_readiness, api.url), "api logs": (losses_check(api.token), api.url)}
+        )
     for variable in (*_OPTIONAL, "model"):
         findings.setdefault(variable, Finding(Verdict.WARN, "not set; jobs that need it fail", _advice(variable)))
     return findings
+
+
+async def _run(pending: Mapping[str, tuple[Check, str]]) -> dict[str, Finding]:
+    found = await asyncio.gather(*(run_check(check, url, variable=name) for name, (check, url) in pending.items()))
+    return dict(zip(pending, found, strict=True))
 
 
 def _model_endpoint(environ: Mapping[str, str]) -> tuple[Check, str] | None:

@@ -4,7 +4,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 from uuid import UUID
 
 import httpx2
@@ -31,6 +34,7 @@ from common.ports import CallOrigin
 from common.queue.client import SubmitItem
 from common.queue.placement import Placed
 from common.repository.job import Owner
+from common.tracing.messaging import sending
 from common.tracing.otel import OtelTracer
 from common.tracing.tracer import is_wanted, open_tracer
 from tests.api.conftest import ECHO, running
@@ -201,6 +205,43 @@ def test_only_settings_switch_it_on(environ: dict[str, str], is_on: bool) -> Non
     assert (tracer is not None) is is_on
     if tracer is not None:
         tracer.close()
+
+
+class _Collector(BaseHTTPRequestHandler):
+    """Takes what an exporter sends."""
+
+    taken: ClassVar[list[tuple[str, bytes]]] = []
+
+    def do_POST(self) -> None:
+        self.taken.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+def test_spans_reach_a_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Collector) as collector:
+        Thread(target=collector.serve_forever, daemon=True).start()
+        environ = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
+            "OTEL_SERVICE_NAME": "letuin-under-test",
+        }
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        tracer = open_tracer("letuin-api", environ)
+        assert tracer is not None
+        with sending(tracer, "default") as traceparent:
+            assert traceparent is not None
+        tracer.close()
+        collector.shutdown()
+
+    [(path, body)] = _Collector.taken
+    assert path == "/v1/traces"
+    assert b"letuin-under-test" in body
+    assert b"send default" in body
+    assert bytes.fromhex(traceparent.split("-")[1]) in body
 
 
 def test_without_settings_the_library_is_not_loaded() -> None:
