@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Boolean, Integer, Uuid, select
+from sqlalchemy import Boolean, Integer, Text, Uuid, select
 from sqlalchemy.dialects.postgresql import INTERVAL
 
 from common.database.model import Worker
@@ -39,15 +39,26 @@ class Heartbeat:
     hands_back: bool = False
 
 
+# What operators told the process, they told it under its earlier id.
 _REGISTER = statement(
     """
-    INSERT INTO workers (id, process_id, host, boot_id, pid, queues, concurrency, lease_expires_at)
-    VALUES (:id, :process_id, :host, :boot_id, :pid, :queues, :concurrency, clock_timestamp() + :lease)
+    INSERT INTO workers (id, process_id, host, boot_id, pid, queues, concurrency, is_draining, hands_back,
+                         lease_expires_at)
+    SELECT :id, :process_id, :host, :boot_id, :pid, :queues, coalesce(before.concurrency, :concurrency),
+           coalesce(before.is_draining, false), coalesce(before.hands_back, false), clock_timestamp() + :lease
+    FROM (SELECT) AS now LEFT JOIN LATERAL (
+        SELECT concurrency, is_draining, hands_back FROM workers
+        WHERE :process_id <> :id AND (id = :process_id OR process_id = :process_id)
+        ORDER BY started_at DESC LIMIT 1) AS before ON true
     ON CONFLICT (id) DO UPDATE SET lease_expires_at = EXCLUDED.lease_expires_at WHERE workers.stopped_at IS NULL
     """,
     id=Uuid(),
     process_id=Uuid(),
+    host=Text(),
+    boot_id=Text(),
+    pid=Integer(),
     queues=TEXTS,
+    concurrency=Integer(),
     lease=INTERVAL(),
 )
 _HEARTBEAT = statement(

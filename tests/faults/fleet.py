@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -77,10 +77,11 @@ class WorkerProcess:
 
 
 class Fleet:
-    """Starts workers on some stores and ends whatever is left."""
+    """Starts workers on some stores, behind a command if one is given, and ends whatever is left."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], *, command: Sequence[str] = ()) -> None:
         self.environment = dict(environment)
+        self._command = tuple(command)
         self.workers: list[WorkerProcess] = []
 
     async def __aenter__(self) -> Self:
@@ -107,7 +108,7 @@ class Fleet:
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         own = {"LETUIN_WORKER_ID": str(worker_id), "WORKER_QUEUES": "default", "LOG_LEVEL": "INFO"}
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.faults.worker_entry"),
+            *(*self._command, sys.executable, "-m", "tests.faults.worker_entry"),
             env={**inherited, **QUICK, **self.environment, **own, **changes},
             stdout=PIPE,
             stderr=STDOUT,

@@ -1,4 +1,4 @@
-"""A TCP proxy on 127.0.0.1 whose faults the test chooses while connections live."""
+"""A TCP proxy whose faults the test chooses while connections live."""
 
 import asyncio
 import contextlib
@@ -22,10 +22,11 @@ class Faults:
 
 
 class TcpProxy:
-    """Passes connections on to one server. Change `faults` at any time."""
+    """Passes connections on to one server of this machine. Change `faults` at any time."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, host: str = "127.0.0.1") -> None:
         self.faults = Faults()
+        self._host = host
         self._target = port
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -40,7 +41,7 @@ class TcpProxy:
         return int(self._server.sockets[0].getsockname()[1])
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, self._host, 0)
         return self
 
     async def __aexit__(

@@ -86,3 +86,19 @@ async def test_a_dead_process_loses_also_the_lease_that_it_took_under_another_id
     async with container.sessions().begin() as db:
         assert await workers.release(db, first.id)
         assert [worker.id for worker in await workers.list_active(db)] == [other.id]
+
+
+async def test_what_operators_told_a_process_holds_for_its_next_incarnation(
+    container: CommonContainer, workers: WorkerRepository
+) -> None:
+    mine, other = incarnation(), incarnation()
+    async with container.sessions().begin() as db:
+        await workers.register(db, mine, LEASE)
+        assert await workers.steer(db, mine.id, is_draining=True, hands_back=True, concurrency=3)
+        assert await workers.release(db, mine.id)
+    async with container.sessions().begin() as db:
+        await workers.register(db, replace(mine, id=new_id(), process_id=mine.id), LEASE)
+        await workers.register(db, other, LEASE)
+        found = {worker.process_id: worker for worker in await workers.list_active(db)}
+    assert (found[mine.id].is_draining, found[mine.id].hands_back, found[mine.id].concurrency) == (True, True, 3)
+    assert (found[other.id].is_draining, found[other.id].hands_back, found[other.id].concurrency) == (False, False, 10)
