@@ -1,39 +1,51 @@
 """Threads over HTTP, with a real worker, a real provider and checkpoints in a real file."""
 
+import asyncio
+import os
+import sqlite3
+import sys
+from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
 
 from common.config import CommonSettings
+from tests.api.agent_worker import FLOWS
+from tests.api.conftest import PRODUCTION, Connect, MakeUser
 from tests.fixtures.provider import Provider, Reply
-from tests.fixtures.workers import running_worker
+from tests.fixtures.stores import Stores
+from tests.fixtures.workers import Watcher, running_worker
+from worker import agent
 from worker.engine import Engine
 
 THREADS = "/api/v1/threads"
-WAIT = {"Prefer": "wait=20"}
+WAIT = {"Prefer": "wait=30"}
+TWENTY = 20
 
 type Work = Callable[..., AbstractAsyncContextManager[Engine]]
 
 
+def worker_values(provider: Provider, folder: Path) -> dict[str, str]:
+    return {
+        "data_dir": str(folder / "data"),
+        "openai_base_url": provider.url,
+        "openai_api_key": "a-key-of-this-test",
+        "default_model": "gpt-4o-mini",
+        "worker_queues": "agent",
+    }
+
+
 @pytest.fixture
-def work(settings: CommonSettings, provider: Provider, tmp_path: Path) -> Work:
-    """`async with work():` a worker whose agents remember under the test's folder."""
-
-    def start(**changes: Any) -> AbstractAsyncContextManager[Engine]:
-        values = {
-            "data_dir": tmp_path / "data",
-            "openai_base_url": provider.url,
-            "openai_api_key": "a-key-of-this-test",
-            "default_model": "gpt-4o-mini",
-            "worker_queues": "agent",
-        }
-        return running_worker(settings, **{**values, **changes})
-
-    return start
+def work(settings: CommonSettings, provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
+    """`async with work():` a worker whose agents remember under the test's folder, with one more flow."""
+    monkeypatch.setattr(agent, "__path__", [*agent.__path__, FLOWS])
+    values = worker_values(provider, tmp_path)
+    return lambda **changes: running_worker(settings, **{**values, **changes})
 
 
 async def create(client: httpx2.AsyncClient, **values: Any) -> str:
@@ -43,23 +55,286 @@ async def create(client: httpx2.AsyncClient, **values: Any) -> str:
     return thread_id
 
 
-async def say(client: httpx2.AsyncClient, thread_id: str, content: str, **values: Any) -> Any:
-    answer = await client.post(f"{THREADS}/{thread_id}/messages", json={"content": content, **values}, headers=WAIT)
+async def say(client: httpx2.AsyncClient, thread_id: str, content: str, *, wait: bool = True, **values: Any) -> Any:
+    headers = WAIT if wait else {}
+    answer = await client.post(f"{THREADS}/{thread_id}/messages", json={"content": content, **values}, headers=headers)
     assert answer.status_code in (200, 202), answer.text
     return answer.json()
 
 
-async def test_a_thread_remembers_after_everything_was_restarted(connect: Any, work: Work, provider: Provider) -> None:
+async def spoken(client: httpx2.AsyncClient, thread_id: str) -> list[str]:
+    page = await client.get(f"{THREADS}/{thread_id}/messages")
+    return [each["content"] for each in reversed(page.json()["items"])]
+
+
+async def ended(client: httpx2.AsyncClient, job: Any) -> Any:
+    return (await client.get(f"/api/v1/jobs/{job['id']}", headers=WAIT)).json()
+
+
+def asked(provider: Provider, number: int = -1) -> list[str]:
+    """What the provider was told in a call, but for the instructions."""
+    return [each["content"] for each in provider.seen[number].body["messages"] if each["role"] != "system"]
+
+
+async def test_a_thread_remembers_after_everything_was_restarted(
+    connect: Connect, work: Work, provider: Provider
+) -> None:
     provider.script(Reply(("Hello ", "Ada")), Reply(("You are ", "Ada")))
     async with connect() as client, work():
         thread_id = await create(client, title="names")
         first = await say(client, thread_id, "I am Ada")
     async with connect() as client, work():
         second = await say(client, thread_id, "Who am I?")
-        said = (await client.get(f"{THREADS}/{thread_id}/messages")).json()["items"]
+        said = await spoken(client, thread_id)
+        state = (await client.get(f"{THREADS}/{thread_id}/state")).json()
 
     assert (first["status"], first["result"]["answer"]) == ("succeeded", "Hello Ada")
     assert second["result"]["answer"] == "You are Ada"
-    roles = [(each["role"], each["content"]) for each in provider.seen[-1].body["messages"] if each["role"] != "system"]
-    assert roles == [("user", "I am Ada"), ("assistant", "Hello Ada"), ("user", "Who am I?")]
-    assert [each["content"] for each in reversed(said)] == ["I am Ada", "Hello Ada", "Who am I?", "You are Ada"]
+    assert asked(provider) == ["I am Ada", "Hello Ada", "Who am I?"]
+    assert said == ["I am Ada", "Hello Ada", "Who am I?", "You are Ada"]
+    assert state["checkpoint"]["values"]["answer"] == "You are Ada"
+    assert [each["content"] for each in state["messages"]] == said
+
+
+@pytest.mark.parametrize("strategy", ["reject", "enqueue", "interrupt", "rollback"])
+async def test_twenty_messages_at_once_are_one_conversation(
+    client: httpx2.AsyncClient, work: Work, provider: Provider, strategy: str
+) -> None:
+    thread_id = await create(client)
+    url = f"{THREADS}/{thread_id}/messages"
+    bodies = [{"content": f"message {number}", "strategy": strategy} for number in range(TWENTY)]
+    answers = await asyncio.gather(*(client.post(url, json=body) for body in bodies))
+    codes = Counter(answer.status_code for answer in answers)
+    jobs = [answer.json() for answer in answers if answer.status_code == 202]
+    async with work():
+        ends = Counter([(await ended(client, job))["status"] for job in jobs])
+        said = await spoken(client, thread_id)
+
+    if strategy == "reject":
+        assert codes == {202: 1, 409: TWENTY - 1}
+        assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"thread_busy"}
+    else:
+        assert codes == {202: TWENTY}
+    assert ends == ({"succeeded": TWENTY} if strategy == "enqueue" else _one_of(len(jobs)))
+    assert len(provider.seen) == ends["succeeded"]
+    assert len(said) == 2 * ends["succeeded"]
+    assert said[1::2] == ["Hello, world!"] * ends["succeeded"]
+    assert len(set(said[::2])) == ends["succeeded"]
+
+
+def _one_of(count: int) -> dict[str, int]:
+    return {"succeeded": 1, "cancelled": count - 1} if count > 1 else {"succeeded": 1}
+
+
+@pytest.mark.parametrize(("strategy", "kept"), [("interrupt", ["first"]), ("rollback", [])])
+async def test_a_second_message_stops_the_first(
+    client: httpx2.AsyncClient, work: Work, provider: Provider, strategy: str, kept: list[str]
+) -> None:
+    provider.script(Reply(("Before",)), Reply(("Never ", "heard"), ending="held"), Reply(("Now",)))
+    async with work():
+        thread_id = await create(client)
+        await say(client, thread_id, "hello")
+        provider.asked.clear()
+        first = await say(client, thread_id, "first", wait=False)
+        await asyncio.wait_for(provider.asked.wait(), 20)
+        second = await say(client, thread_id, "second", strategy=strategy)
+        first = await ended(client, first)
+        said = await spoken(client, thread_id)
+
+    assert (first["status"], second["status"]) == ("cancelled", "succeeded")
+    assert asked(provider) == ["hello", "Before", *kept, "second"]
+    assert said == ["hello", "Before", *kept, "second", "Now"]
+
+
+async def test_a_fork_goes_on_from_its_checkpoint_and_both_live_apart(
+    client: httpx2.AsyncClient, work: Work, provider: Provider
+) -> None:
+    provider.script(Reply(("one",)), Reply(("two",)), Reply(("three",)), Reply(("four",)))
+    async with work():
+        thread_id = await create(client, title="origin")
+        await say(client, thread_id, "a")
+        at = (await client.get(f"{THREADS}/{thread_id}/state")).json()["checkpoint"]["checkpoint_id"]
+        await say(client, thread_id, "b")
+        made = await client.post(f"{THREADS}/{thread_id}/fork", json={"checkpoint_id": at})
+        fork = made.json()["thread"]
+        await say(client, fork["id"], "c")
+        heard = asked(provider)
+        assert (await client.delete(f"{THREADS}/{thread_id}")).status_code == 204
+        await say(client, fork["id"], "d")
+        said = await spoken(client, fork["id"])
+
+    assert made.status_code == 202
+    assert (fork["forked_from"], fork["title"]) == (thread_id, "origin")
+    assert heard == ["a", "one", "c"]
+    assert said == ["a", "one", "c", "three", "d", "four"]
+    assert (await client.post(f"{THREADS}/{fork['id']}/fork", json={"checkpoint_id": fork["id"]})).status_code == 404
+
+
+async def test_history_comes_in_pages_and_each_step_has_a_state(client: httpx2.AsyncClient, work: Work) -> None:
+    async with work():
+        thread_id = await create(client)
+        await say(client, thread_id, "hello")
+    steps: list[Any] = []
+    params: dict[str, Any] = {"limit": 2}
+    while True:
+        page = (await client.get(f"{THREADS}/{thread_id}/history", params=params)).json()
+        steps += page["items"]
+        if page["next_cursor"] is None:
+            break
+        params["cursor"] = page["next_cursor"]
+    counts = [step["message_count"] for step in reversed(steps)]
+    at = {"checkpoint_id": steps[-2]["checkpoint_id"]}
+    state = (await client.get(f"{THREADS}/{thread_id}/state", params=at)).json()
+
+    assert [step["next"] for step in reversed(steps)] == [["__start__"], ["route"], ["direct"], []]
+    assert counts == [0, 1, 1, 2]
+    assert [step["parent_id"] for step in steps[:-1]] == [step["checkpoint_id"] for step in steps[1:]]
+    assert [each["content"] for each in state["messages"]] == ["hello"]
+
+
+async def test_a_deleted_thread_leaves_nothing(
+    client: httpx2.AsyncClient, work: Work, provider: Provider, watcher: Watcher, tmp_path: Path
+) -> None:
+    provider.script(Reply(("Hi",)), Reply(ending="held"))
+    async with work():
+        thread_id = await create(client)
+        await say(client, thread_id, "hello")
+        provider.asked.clear()
+        running = await say(client, thread_id, "more", wait=False)
+        await asyncio.wait_for(provider.asked.wait(), 20)
+        for _ in range(2):
+            assert (await client.delete(f"{THREADS}/{thread_id}")).status_code == 204
+        assert (await ended(client, running))["status"] == "cancelled"
+        jobs = (await client.get("/api/v1/jobs", params={"kind": "thread.delete"})).json()["items"]
+        await watcher.until(UUID(jobs[0]["id"]), "job.succeeded")
+
+    for path in ("", "/messages", "/history", "/state"):
+        assert (await client.get(f"{THREADS}/{thread_id}{path}")).status_code == 404
+    assert (await client.post(f"{THREADS}/{thread_id}/messages", json={"content": "x"})).status_code == 404
+    assert (await client.get(THREADS)).json()["items"] == []
+    with closing(sqlite3.connect(tmp_path / "data" / "sqlite-data" / "example" / "sqlite.db")) as db:
+        rows = [db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("checkpoints", "writes")]
+        assert rows == [0, 0]
+
+
+async def test_an_interrupt_is_answered_by_a_person(
+    client: httpx2.AsyncClient, work: Work, provider: Provider, watcher: Watcher
+) -> None:
+    provider.script(Reply(("Dear all",)), Reply(("Sent",)))
+    async with work():
+        thread_id = await create(client, flow="approval")
+        resume = f"{THREADS}/{thread_id}/resume"
+        assert (await client.post(resume, json={"approved": True})).json()["code"] == "conflict"
+        paused = await say(client, thread_id, "invite everybody")
+        shown = (await client.get(f"{THREADS}/{thread_id}")).json()
+        refused = await client.post(resume, json={"answer": "of course"})
+        done = (await client.post(resume, json={"approved": True, "note": "fine"}, headers=WAIT)).json()
+        after = (await client.get(f"{THREADS}/{thread_id}")).json()
+
+    assert (paused["status"], paused["result"]["interrupt"]["expects"]) == ("succeeded", "approval")
+    assert shown["status"] == "interrupted"
+    assert shown["interrupt"]["question"] == "Send 'Dear all'?"
+    assert refused.status_code == 422
+    assert "'approved'" in refused.json()["detail"]
+    assert done["result"]["answer"] == "Sent"
+    assert asked(provider) == ["finish: yes"]
+    assert (after["status"], after["interrupt"]) == ("idle", None)
+    interrupt = await watcher.until(UUID(paused["id"]), "agent.interrupt")
+    assert interrupt.data["node"] == "approve"
+
+
+async def test_a_run_stops_before_a_node_and_goes_on(client: httpx2.AsyncClient, work: Work) -> None:
+    async with work():
+        thread_id = await create(client)
+        paused = await say(client, thread_id, "hello", pause_before=["direct"])
+        done = (await client.post(f"{THREADS}/{thread_id}/resume", json={}, headers=WAIT)).json()
+
+    assert (paused["result"]["interrupt"]["node"], paused["result"]["answer"]) == ("direct", None)
+    assert done["result"]["answer"] == "Hello, world!"
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"max_steps": 1}, "more than 1 steps (max_steps)"),
+        ({"max_seconds": 0.3}, "more than 0.3 s (max_seconds)"),
+        ({"max_tokens": 1}, "max_tokens is 1"),
+    ],
+)
+async def test_a_limit_ends_the_run_and_says_so(
+    client: httpx2.AsyncClient, work: Work, provider: Provider, limits: dict[str, Any], said: str
+) -> None:
+    if "max_seconds" in limits:
+        provider.script(Reply(ending="held"))
+    async with work():
+        thread_id = await create(client, flow="approval" if "max_tokens" in limits else "example")
+        job = await say(client, thread_id, "hello", limits=limits)
+        if "max_tokens" in limits:
+            again = {"approved": True, "limits": limits}
+            job = (await client.post(f"{THREADS}/{thread_id}/resume", json=again, headers=WAIT)).json()
+            assert job["status"] == "succeeded"  # the attempt itself made one call
+            return
+    assert (job["status"], job["error"]["code"]) == ("failed", "permanent")
+    assert said in job["error"]["message"]
+
+
+async def test_a_flow_that_is_not_there_fails_with_the_names_of_those_that_are(
+    client: httpx2.AsyncClient, work: Work
+) -> None:
+    async with work():
+        job = await say(client, await create(client, flow="nowhere"), "hello")
+    assert job["error"]["message"].startswith("there is no flow 'nowhere'; the flows are")
+    assert "approval" in job["error"]["message"]
+
+
+async def test_a_killed_run_goes_on_from_its_checkpoint_without_paying_again(
+    client: httpx2.AsyncClient, stores: Stores, provider: Provider, watcher: Watcher, tmp_path: Path
+) -> None:
+    provider.script(Reply(("Dear all",)))
+    hold = tmp_path / "hold"
+    hold.touch()
+    values = {**worker_values(provider, tmp_path), "lease_duration": "3", "heartbeat_interval": "0.5"}
+    env = {**os.environ, **stores.environment, **{name.upper(): value for name, value in values.items()}}
+    command = [sys.executable, "-m", "tests.api.agent_worker"]
+
+    async def start() -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(*command, env={**env, "FLOW_HOLD": str(hold)})
+
+    thread_id = await create(client, flow="approval")
+    job = await say(client, thread_id, "invite everybody", wait=False)
+    worker = await start()
+    try:
+        await watcher.until(UUID(job["id"]), "agent.update")
+        worker.kill()
+        await worker.wait()
+        hold.unlink()
+        worker = await start()
+        job = await ended(client, job)
+    finally:
+        worker.terminate()
+        await worker.wait()
+
+    assert (job["status"], job["attempt"]) == ("succeeded", 2)
+    assert job["result"]["interrupt"]["question"] == "Send 'Dear all'?"
+    assert len(provider.seen) == 1
+
+
+async def test_threads_of_others_do_not_exist(connect: Connect, make_user: MakeUser) -> None:
+    ada, bob = await make_user(), await make_user("bob@example.com")
+    async with connect(**PRODUCTION) as client:
+        mine, theirs = await ada.sign_in(client), await bob.sign_in(client)
+        made = await client.post(THREADS, json={}, headers=mine)
+        job = {"kind": "agent.run", "payload": {"input": "hello", "thread_id": made.json()["id"]}}
+        assert (await client.get(THREADS, headers=theirs)).json()["items"] == []
+        posted = await client.post("/api/v1/jobs", json=job, headers=theirs)
+        assert posted.status_code == 202  # the worker says that there is no such thread
+
+
+async def test_many_threads_share_one_file(client: httpx2.AsyncClient, work: Work) -> None:
+    async with work(worker_concurrency=TWENTY):
+        threads = [await create(client) for _ in range(TWENTY)]
+        jobs = await asyncio.gather(*(say(client, thread_id, f"I am {thread_id}") for thread_id in threads))
+        said = [await spoken(client, thread_id) for thread_id in threads]
+
+    assert {job["status"] for job in jobs} == {"succeeded"}
+    assert said == [[f"I am {thread_id}", "Hello, world!"] for thread_id in threads]

@@ -33,20 +33,21 @@ _CHECKPOINTS_OF_RUNS = f"""
 """
 _CHAIN = """
     WITH RECURSIVE chain (id) AS (
-        SELECT checkpoint_id FROM checkpoints WHERE thread_id = ?1 AND checkpoint_ns = '' AND checkpoint_id = ?2
+        SELECT checkpoint_id FROM checkpoints
+        WHERE thread_id = :source AND checkpoint_ns = '' AND checkpoint_id = :id
         UNION
         SELECT parent_checkpoint_id FROM checkpoints JOIN chain ON checkpoint_id = chain.id
-        WHERE thread_id = ?1 AND checkpoint_ns = '' AND parent_checkpoint_id IS NOT NULL)
+        WHERE thread_id = :source AND checkpoint_ns = '' AND parent_checkpoint_id IS NOT NULL)
 """
 _COPY = (
-    f"""{_CHAIN} INSERT OR REPLACE INTO checkpoints
-    (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata)
-    SELECT ?3, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata FROM checkpoints
-    WHERE thread_id = ?1 AND checkpoint_ns = '' AND checkpoint_id IN (SELECT id FROM chain)""",
-    f"""{_CHAIN} INSERT OR REPLACE INTO writes
-    (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, value)
-    SELECT ?3, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, value FROM writes
-    WHERE thread_id = ?1 AND checkpoint_ns = '' AND checkpoint_id IN (SELECT id FROM chain)""",
+    f"""INSERT OR REPLACE INTO checkpoints
+    (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata) {_CHAIN}
+    SELECT :target, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata FROM checkpoints
+    WHERE thread_id = :source AND checkpoint_ns = '' AND checkpoint_id IN (SELECT id FROM chain)""",
+    f"""INSERT OR REPLACE INTO writes
+    (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, value) {_CHAIN}
+    SELECT :target, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, value FROM writes
+    WHERE thread_id = :source AND checkpoint_ns = '' AND checkpoint_id IN (SELECT id FROM chain)""",
 )
 
 
@@ -119,10 +120,12 @@ class SqliteStore(AsyncSqliteSaver):
     async def copy(self, source: str, checkpoint_id: str, target: str) -> bool:
         """See `CheckpointStore.copy`."""
 
+        values = {"source": source, "id": checkpoint_id, "target": target}
+
         async def write() -> bool:
-            count = [await self._run(statement, source, checkpoint_id, target) for statement in _COPY]
+            counts = [(await self.conn.execute(statement, values)).rowcount for statement in _COPY]
             await self.conn.commit()
-            return count[0] > 0
+            return counts[0] > 0
 
         return await self._apart(write)
 

@@ -1,0 +1,1 @@
+"""A second flow: it is a folder, and nothing else knows of it."""
