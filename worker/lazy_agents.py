@@ -9,7 +9,6 @@ from uuid import UUID
 from common.agents import AgentAnswer, AgentListener, AgentRequest
 from common.database.direct import DirectPool
 from common.database.session import Sessions
-from common.errors import PermanentError
 from common.ports import CallOrigin, ChatModel, Retriever
 from common.repository.thread_run import ThreadRunRepository
 from worker.config import WorkerSettings
@@ -23,6 +22,9 @@ class AgentPorts(Protocol):
 
     @property
     def chat(self) -> ChatModel: ...
+
+    @property
+    def retriever(self) -> Retriever: ...
 
 
 class LazyAgents:
@@ -50,21 +52,6 @@ class LazyAgents:
             await self._service.aclose()
 
 
-class _AgentTools:
-    """The ports of an attempt that its flow works with."""
-
-    def __init__(self, ports: AgentPorts) -> None:
-        self._ports = ports
-
-    @property
-    def chat(self) -> ChatModel:
-        return self._ports.chat
-
-    @property
-    def retriever(self) -> Retriever:
-        raise PermanentError("this worker has no collections")
-
-
 class BoundAgents:
     """The agents of one attempt, working with the ports of that attempt. Implements `common.ports.Agents`."""
 
@@ -75,8 +62,7 @@ class BoundAgents:
 
     async def run(self, request: AgentRequest, listener: AgentListener) -> AgentAnswer:
         """See `Agents.run`."""
-        tools = _AgentTools(self._ports)
-        return await (await self._agents.get()).run(request, listener, self._origin, tools)
+        return await (await self._agents.get()).run(request, listener, self._origin, self._ports)
 
     async def fork(self, source_id: UUID, checkpoint_id: UUID, thread_id: UUID) -> None:
         """See `Agents.fork`."""

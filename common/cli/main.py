@@ -26,6 +26,8 @@ COMMANDS = {
     "verify": LazyCommand("common.cli.verify", "Check that the stores fit together, and mend what does not."),
     "backup": LazyCommand("common.cli.backup", "Write everything that `letuin up` keeps into one file."),
     "restore": LazyCommand("common.cli.restore", "Put a backup into an empty data folder."),
+    "threads": LazyCommand("common.cli.threads", "Make threads, look at them, delete them."),
+    "chat": LazyCommand("common.cli.chat", "Talk with an agent; it remembers the thread."),
     "schedules": LazyCommand("common.cli.schedules", "Make schedules, look at them and steer them."),
     "mail": LazyCommand("common.cli.mail", "Look at the mails that `letuin up` kept."),
     "keys": LazyCommand("common.cli.keys", "Make, list and revoke API keys."),

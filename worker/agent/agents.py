@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Protocol
 from uuid import UUID
 
 from common.agents import AgentAnswer, AgentListener, AgentRequest
 from common.database.direct import DirectPool
 from common.database.session import Sessions
 from common.errors import PermanentError, Snooze
-from common.ports import CallOrigin, ChatModel, Passage, Retriever, Usage
+from common.ports import CallOrigin, Passage, Usage
 from common.repository.thread_run import TakenThread, ThreadRunRepository
 from worker.agent.budget import Budget
 from worker.agent.checkpoint.store import OutdatedError
@@ -19,19 +18,11 @@ from worker.agent.port_model import PortChatModel
 from worker.agent.scribe import Scribe
 from worker.agent.turn import Turn
 from worker.config import AgentJudge, WorkerSettings
+from worker.lazy_agents import AgentPorts
+from worker.llm.card import CardBox
 
 _DEFAULT_FLOW = "example"
 _LOOK_AGAIN = timedelta(seconds=1)
-
-
-class Tools(Protocol):
-    """The ports of the attempt that flows work with."""
-
-    @property
-    def chat(self) -> ChatModel: ...
-
-    @property
-    def retriever(self) -> Retriever: ...
 
 
 class AgentService:
@@ -45,9 +36,10 @@ class AgentService:
         self._threads = threads
         self._flows = Flows(settings)
         self._judge = _judge(settings)
+        self._cards = CardBox(settings.llm_models)
 
     async def run(
-        self, request: AgentRequest, listener: AgentListener, origin: CallOrigin, tools: Tools
+        self, request: AgentRequest, listener: AgentListener, origin: CallOrigin, tools: AgentPorts
     ) -> AgentAnswer:
         """See `Agents.run`."""
         taken = None if request.thread_id is None else await self._take(request.thread_id, origin)
@@ -101,9 +93,9 @@ class AgentService:
         return left
 
     def _context(
-        self, request: AgentRequest, origin: CallOrigin, tools: Tools, taken: TakenThread | None
+        self, request: AgentRequest, origin: CallOrigin, tools: AgentPorts, taken: TakenThread | None
     ) -> FlowContext:
-        budget = Budget(request.limits, _price_of)
+        budget = Budget(request.limits, self._price_of)
 
         async def search(collection_id: UUID, query: str) -> Sequence[Passage]:
             return await tools.retriever.retrieve(collection_id, query)
@@ -117,6 +109,9 @@ class AgentService:
             collection_id=request.collection_id or (taken.collection_id if taken else None),
         )
 
+    def _price_of(self, model: str, usage: Usage) -> float:
+        return float(self._cards.get(model).prices.cost(usage))
+
 
 def _judge(settings: WorkerSettings) -> Judge:
     match settings.agent_judge:
@@ -125,7 +120,3 @@ def _judge(settings: WorkerSettings) -> Judge:
             return Judge.MODEL if is_hosted else Judge.SCORE
         case chosen:
             return Judge(str(chosen))
-
-
-def _price_of(_model: str, _usage: Usage) -> float | None:
-    return None

@@ -40,13 +40,25 @@ def last_question(messages: Sequence[BaseMessage]) -> str:
     return next((message.text for message in reversed(messages) if isinstance(message, HumanMessage)), "")
 
 
-def show_passages(passages: Sequence[Mapping[str, Any]]) -> str:
-    """Numbered, as a prompt holds them."""
+def show_passages(passages: Sequence[Mapping[str, Any]], room: int | None = None) -> str:
+    """Numbered, as a prompt holds them; with `room`, not longer than so many characters together."""
     if not passages:
         return "(no passages were found)"
+    each = None if room is None else max(room // len(passages), 1)
     return "\n\n".join(
-        f"[{number}] {passage['document_name']}\n{passage['text']}" for number, passage in enumerate(passages, 1)
+        f"[{number}] {passage['document_name']}\n{passage['text'][:each]}" for number, passage in enumerate(passages, 1)
     )
+
+
+def recent(messages: Sequence[BaseMessage], room: int) -> list[BaseMessage]:
+    """The last messages that have so many characters together, at least the very last."""
+    kept: list[BaseMessage] = []
+    for message in reversed(messages):
+        room -= len(message.text)
+        if kept and room < 0:
+            break
+        kept.append(message)
+    return kept[::-1]
 
 
 def keep_passage(passage: Passage) -> dict[str, Any]:

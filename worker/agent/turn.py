@@ -31,6 +31,7 @@ class Turn:
         self._request = request
         self._context = context
         self._scribe = scribe
+        self._has_spoken = False
         self._config: RunnableConfig = {
             "configurable": {"thread_id": thread, FENCE: fence},
             "metadata": {"run_id": context.run_id},
@@ -90,14 +91,23 @@ class Turn:
                     found = self._interrupt(data[_INTERRUPT])
                 case "updates":
                     for node, update in data.items():
-                        self._context.budget.take_step()
-                        await self._scribe.update(node, self._context.budget.steps, update)
+                        await self._update(node, update)
         if found is not None:
             await self._scribe.stopped(found)
         return found
 
+    async def _update(self, node: str, update: Any) -> None:
+        self._context.budget.take_step()
+        answer = update.get("answer") if isinstance(update, dict) else None
+        if answer and not self._has_spoken:
+            # Whoever listens hears every answer, also one that no model wrote.
+            await self._scribe.token(answer)
+        self._has_spoken = False
+        await self._scribe.update(node, self._context.budget.steps, update)
+
     async def _token(self, message: BaseMessage, metadata: dict[str, Any]) -> None:
         if isinstance(message, AIMessageChunk) and message.text and _ANSWERING in (metadata.get("tags") or ()):
+            self._has_spoken = True
             await self._scribe.token(message.text)
 
     def _interrupt(self, interrupts: tuple[Interrupt, ...]) -> AgentInterrupt:

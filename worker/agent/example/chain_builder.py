@@ -16,6 +16,8 @@ type Deciding[M: BaseModel] = Runnable[dict[str, Any], M]
 
 ANSWERING_TAG = "answering"
 """Marks calls whose text is for the user."""
+_LONGEST_ANSWER = 1024
+"""Tokens."""
 
 
 class ChainBuilder:
@@ -45,7 +47,8 @@ class ChainBuilder:
         return self._deciding("grade", model, Grades)
 
     def _writing(self, name: str, model: BaseChatModel) -> Answering:
-        return cast(Answering, self._prompts.get(name) | model.with_config(tags=[ANSWERING_TAG]))
+        speaking = model.bind(max_tokens=_LONGEST_ANSWER).with_config(tags=[ANSWERING_TAG])
+        return cast(Answering, self._prompts.get(name) | speaking)
 
     def _deciding[M: BaseModel](self, name: str, model: BaseChatModel, shape: type[M]) -> Deciding[M]:
         bound = model.bind(response_schema=shape.model_json_schema(), temperature=0.0)

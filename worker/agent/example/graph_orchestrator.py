@@ -1,5 +1,6 @@
 """The example flow as a LangGraph graph: route, retrieve, grade, answer with citations; or ask back; or answer."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from common.errors import PermanentError
-from worker.agent.assistant import cite, keep_passage, last_question, show_passages
+from common.errors import PermanentError, PromptTooLongError
+from worker.agent.assistant import cite, keep_passage, last_question, recent, show_passages
 from worker.agent.example.chain_builder import Answering, ChainBuilder
 from worker.agent.example.graph_state import GraphState, Route
 from worker.agent.example.prompt_manager import PromptManager
@@ -18,8 +19,13 @@ from worker.agent.flow import FlowContext, Judge
 
 _PROMPTS = Path(__file__).parent / "prompts"
 _LIKE_THE_BEST = 0.6
-"""Without a model that grades, passages count whose score is at least this part of the best one's."""
-_LONGEST_HISTORY = 40
+_LEAST_SCORE = 0.2
+"""Without a model that grades, passages count whose score is this high and at least that part of the best one's."""
+_ROOM, _LEAST_ROOM = 12_000, 750
+"""Characters of passages, and of the conversation."""
+_HANGUL = re.compile(r"[가-힣]")
+_NOTHING = "The documents of this collection do not answer this question."
+_NOTHING_KO = "이 컬렉션의 문서에는 이 질문에 대한 답이 없습니다."
 
 
 class GraphOrchestrator:
@@ -62,7 +68,7 @@ class GraphOrchestrator:
         if context.judge is Judge.SCORE:
             return {"route": "retrieve"}
         try:
-            choice = await self._chains.route(context.model).ainvoke({"messages": _recent(state)})
+            choice = await self._chains.route(context.model).ainvoke({"messages": recent(state["messages"], _ROOM)})
         except OutputParserException:
             return {"route": "retrieve"}
         return {"route": choice.route, "question": choice.question}
@@ -90,12 +96,14 @@ class GraphOrchestrator:
         return {"documents": [each for number, each in enumerate(documents, 1) if number in grades.relevant]}
 
     async def answer(self, state: GraphState, runtime: Runtime[FlowContext]) -> GraphState:
-        """Answer from the passages."""
+        """Answer from the passages; where there are none and no model judges, say so without asking one."""
         documents = state["documents"]
-        chain = self._chains.answer(runtime.context.model)
-        message = await chain.ainvoke({"messages": _recent(state), "passages": show_passages(documents)})
-        citations = [citation.model_dump(mode="json") for citation in cite(message.text, documents)]
-        return {**_said(message, runtime, "answer"), "citations": citations}
+        if not documents and runtime.context.judge is Judge.SCORE:
+            text = _NOTHING_KO if _HANGUL.search(state["question"]) else _NOTHING
+            return _said(AIMessage(text), runtime, "answer")
+        said = await self._say(self._chains.answer(runtime.context.model), state, runtime, "answer")
+        citations = [citation.model_dump(mode="json") for citation in cite(said["answer"] or "", documents)]
+        return {**said, "citations": citations}
 
     async def direct(self, state: GraphState, runtime: Runtime[FlowContext]) -> GraphState:
         """Answer without documents."""
@@ -116,7 +124,17 @@ class GraphOrchestrator:
         return {"messages": [said], "question": f"{before}\n{reply}", "answer": None}
 
     async def _say(self, chain: Answering, state: GraphState, runtime: Runtime[FlowContext], node: str) -> GraphState:
-        return _said(await chain.ainvoke({"messages": _recent(state)}), runtime, node)
+        """Let the model speak, from as much of the conversation and the passages as it can read."""
+        room = _ROOM
+        while True:
+            passages = show_passages(state["documents"], room)
+            try:
+                message = await chain.ainvoke({"messages": recent(state["messages"], room), "passages": passages})
+            except PromptTooLongError:
+                if (room := room // 2) < _LEAST_ROOM:
+                    raise
+            else:
+                return _said(message, runtime, node)
 
 
 def _said(message: AIMessage, runtime: Runtime[FlowContext], node: str) -> GraphState:
@@ -125,13 +143,9 @@ def _said(message: AIMessage, runtime: Runtime[FlowContext], node: str) -> Graph
     return {"messages": [AIMessage(text, id=f"{runtime.context.run_id}:{node}")], "answer": text}
 
 
-def _recent(state: GraphState) -> list[Any]:
-    return state["messages"][-_LONGEST_HISTORY:]
-
-
 def _best(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     best = max((each["score"] for each in documents), default=0.0)
-    return [each for each in documents if each["score"] >= best * _LIKE_THE_BEST]
+    return [each for each in documents if each["score"] >= max(best * _LIKE_THE_BEST, _LEAST_SCORE)]
 
 
 def _follow_route(state: GraphState) -> Route:

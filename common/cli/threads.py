@@ -1,0 +1,91 @@
+"""`letuin threads`: conversations with agents, to look at and to remove."""
+
+from typing import Annotated, Any
+
+import typer
+
+from common.cli.asking import ask
+from common.cli.cells import age, cell, column_table
+from common.cli.options import JsonOption, UrlOption
+from common.cli.output import answer_console, error_console, print_json, printable
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make threads, look at them, delete them.")
+ThreadId = Annotated[str, typer.Argument(metavar="ID", help="The thread's id.")]
+_FEW = 20
+
+
+@app.command()
+def create(
+    title: Annotated[str | None, typer.Option(help="What you call it.")] = None,
+    flow: Annotated[str | None, typer.Option(help="Which agent answers. Default: example.")] = None,
+    collection: Annotated[str | None, typer.Option(metavar="ID", help="The collection that it searches.")] = None,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+) -> None:
+    """Make a thread; prints its id."""
+    given = {"title": title, "flow": flow, "collection_id": collection}
+    body = {name: value for name, value in given.items() if value is not None}
+    thread = ask(url, lambda client: client.post("/threads", body=body))
+    if as_json:
+        print_json(thread)
+    else:
+        answer_console().print(thread["id"])
+
+
+@app.command("list")
+def list_threads(
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many at most.")] = _FEW,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+) -> None:
+    """List your threads, the newest first."""
+    page = ask(url, lambda client: client.get("/threads", params={"limit": limit}))
+    if as_json:
+        print_json(page)
+    elif page["items"]:
+        table = column_table("ID", "STATUS", "MESSAGES", "AGE", "TITLE")
+        for each in page["items"]:
+            facts = (each["id"], each["status"], each["message_count"], age(each["updated_at"]), each["title"] or "")
+            table.add_row(*map(cell, facts))
+        answer_console().print(table)
+    else:
+        error_console().print("No threads.")
+
+
+@app.command()
+def show(
+    thread_id: ThreadId,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many messages at most.")] = _FEW,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+) -> None:
+    """Show a thread and what was said last, the oldest first."""
+    thread = ask(url, lambda client: client.get("/threads", thread_id))
+    said = ask(url, lambda client: client.get("/threads", thread_id, "messages", params={"limit": limit}))["items"]
+    if as_json:
+        print_json({**thread, "messages": said[::-1]})
+        return
+    console = answer_console()
+    console.print(f"{thread['title'] or 'Thread'} ({thread['status']}, {thread['flow']})", style="bold", markup=False)
+    for message in reversed(said):
+        console.print(f"\n{message['role']}:", style="cyan", markup=False)
+        console.print(printable(message["content"]), markup=False)
+        for line in source_lines(message["citations"]):
+            console.print(line, style="dim", markup=False)
+    if thread["interrupt"]:
+        console.print(f"\nIt waits for you: {printable(str(thread['interrupt']['question']))}", markup=False)
+
+
+@app.command()
+def delete(thread_id: ThreadId, as_json: JsonOption = False, url: UrlOption = None) -> None:
+    """Delete a thread and all that it remembers; its job that runs is stopped."""
+    ask(url, lambda client: client.delete("/threads", thread_id))
+    if as_json:
+        print_json({"id": thread_id, "deleted": True})
+    else:
+        error_console().print("Deleted.")
+
+
+def source_lines(citations: list[dict[str, Any]] | None) -> list[str]:
+    """A line for each passage that an answer rests on."""
+    return [f"[{each['number']}] {printable(each['document_name'])}" for each in citations or ()]
