@@ -304,11 +304,13 @@ async def test_a_killed_run_goes_on_from_its_checkpoint_without_paying_again(
     job = await say(client, thread_id, "invite everybody", wait=False)
     worker = await start()
     try:
+        await asyncio.wait_for(provider.asked.wait(), 60)
         await watcher.until(UUID(job["id"]), "agent.update")
         worker.kill()
         await worker.wait()
         hold.unlink()
         worker = await start()
+        await watcher.until(UUID(job["id"]), "agent.interrupt")
         job = await ended(client, job)
     finally:
         worker.terminate()

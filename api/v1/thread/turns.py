@@ -1,9 +1,11 @@
 """What makes jobs of a thread: messages, resumes, forks, the end. One job of a thread runs at a time."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -61,12 +63,14 @@ class TurnService:
         self._placement = placement
         self._depth = depth
         self._announcer = announcer
+        # Whoever waits for the row would hold a connection of the pool meanwhile: here one of each thread does.
+        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def post(self, owner: Owner, thread_id: UUID, message: MessagePost, request_id: str) -> Job:
         """A turn. Raises `ThreadBusyError` for `reject`, and what `JobQueue.submit` raises."""
         payload = AgentRunPayload(input=message.content, thread_id=thread_id, **_options(message))
         await self._depth.admit(owner, {agent_run.queue: 1})
-        async with self._sessions.begin() as db:
+        async with self._turn(thread_id), self._sessions.begin() as db:
             await self._lock(db, owner, thread_id)
             active = await self._threads.list_active(db, [thread_id], owner)
             if active and message.strategy is Strategy.REJECT:
@@ -88,7 +92,7 @@ class TurnService:
         Raises `ConflictError` when it waits at none, `ThreadBusyError`, and `InvalidError` for another kind of answer.
         """
         await self._depth.admit(owner, {agent_run.queue: 1})
-        async with self._sessions.begin() as db:
+        async with self._turn(thread_id), self._sessions.begin() as db:
             thread = await self._lock(db, owner, thread_id)
             if await self._threads.list_active(db, [thread_id], owner):
                 raise ThreadBusyError(f"thread {thread_id} is busy")
@@ -104,7 +108,7 @@ class TurnService:
     async def fork(self, owner: Owner, thread_id: UUID, wanted: ForkPost, request_id: str) -> tuple[ThreadRead, Job]:
         """A new thread that remembers what this one did at a checkpoint. Raises `NotFoundError` for an unknown one."""
         await self._depth.admit(owner, {thread_fork.queue: 1})
-        async with self._sessions.begin() as db:
+        async with self._turn(thread_id), self._sessions.begin() as db:
             source = await self._lock(db, owner, thread_id)
             checkpoint = await self._threads.find_checkpoint(db, thread_id, owner, wanted.checkpoint_id)
             if checkpoint is None:
@@ -134,7 +138,7 @@ class TurnService:
 
     async def delete(self, owner: Owner, thread_id: UUID, request_id: str) -> None:
         """Stop its jobs and remove everything; what the worker keeps goes with a job. Repeating it does no harm."""
-        async with self._sessions.begin() as db:
+        async with self._turn(thread_id), self._sessions.begin() as db:
             thread = await self._threads.find(db, thread_id, owner, lock=True, with_deleted=True)
             if thread is None:
                 raise missing(thread_id)
@@ -146,6 +150,9 @@ class TurnService:
             payload = ThreadDeletePayload(thread_id=thread_id, flow=thread.flow)
             job = await self._place(db, owner, thread_delete, payload, running, request_id)
         await self._announce(job, changes)
+
+    def _turn(self, thread_id: UUID) -> asyncio.Lock:
+        return self._turns.setdefault(thread_id, asyncio.Lock())
 
     async def _lock(self, db: AsyncSession, owner: Owner, thread_id: UUID) -> Thread:
         thread = await self._threads.find(db, thread_id, owner, lock=True)
