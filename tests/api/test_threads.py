@@ -56,10 +56,15 @@ async def create(client: httpx2.AsyncClient, **values: Any) -> str:
 
 
 async def say(client: httpx2.AsyncClient, thread_id: str, content: str, *, wait: bool = True, **values: Any) -> Any:
-    headers = WAIT if wait else {}
-    answer = await client.post(f"{THREADS}/{thread_id}/messages", json={"content": content, **values}, headers=headers)
-    assert answer.status_code in (200, 202), answer.text
-    return answer.json()
+    answer = await client.post(f"{THREADS}/{thread_id}/messages", json={"content": content, **values})
+    assert answer.status_code == 202, answer.text
+    return await ended(client, answer.json()) if wait else answer.json()
+
+
+async def resume(client: httpx2.AsyncClient, thread_id: str, **reply: Any) -> Any:
+    answer = await client.post(f"{THREADS}/{thread_id}/resume", json=reply)
+    assert answer.status_code == 202, answer.text
+    return await ended(client, answer.json())
 
 
 async def spoken(client: httpx2.AsyncClient, thread_id: str) -> list[str]:
@@ -68,7 +73,10 @@ async def spoken(client: httpx2.AsyncClient, thread_id: str) -> list[str]:
 
 
 async def ended(client: httpx2.AsyncClient, job: Any) -> Any:
-    return (await client.get(f"/api/v1/jobs/{job['id']}", headers=WAIT)).json()
+    """The job once it has ended, however busy the machine is."""
+    while job["status"] in ("queued", "running"):
+        job = (await client.get(f"/api/v1/jobs/{job['id']}", headers=WAIT)).json()
+    return job
 
 
 def asked(provider: Provider, number: int = -1) -> list[str]:
@@ -223,12 +231,12 @@ async def test_an_interrupt_is_answered_by_a_person(
     provider.script(Reply(("Dear all",)), Reply(("Sent",)))
     async with work():
         thread_id = await create(client, flow="approval")
-        resume = f"{THREADS}/{thread_id}/resume"
-        assert (await client.post(resume, json={"approved": True})).json()["code"] == "conflict"
+        url = f"{THREADS}/{thread_id}/resume"
+        assert (await client.post(url, json={"approved": True})).json()["code"] == "conflict"
         paused = await say(client, thread_id, "invite everybody")
         shown = (await client.get(f"{THREADS}/{thread_id}")).json()
-        refused = await client.post(resume, json={"answer": "of course"})
-        done = (await client.post(resume, json={"approved": True, "note": "fine"}, headers=WAIT)).json()
+        refused = await client.post(url, json={"answer": "of course"})
+        done = await resume(client, thread_id, approved=True, note="fine")
         after = (await client.get(f"{THREADS}/{thread_id}")).json()
 
     assert (paused["status"], paused["result"]["interrupt"]["expects"]) == ("succeeded", "approval")
@@ -247,7 +255,7 @@ async def test_a_run_stops_before_a_node_and_goes_on(client: httpx2.AsyncClient,
     async with work():
         thread_id = await create(client)
         paused = await say(client, thread_id, "hello", pause_before=["direct"])
-        done = (await client.post(f"{THREADS}/{thread_id}/resume", json={}, headers=WAIT)).json()
+        done = await resume(client, thread_id)
 
     assert (paused["result"]["interrupt"]["node"], paused["result"]["answer"]) == ("direct", None)
     assert done["result"]["answer"] == "Hello, world!"
@@ -270,8 +278,7 @@ async def test_a_limit_ends_the_run_and_says_so(
         thread_id = await create(client, flow="approval" if "max_tokens" in limits else "example")
         job = await say(client, thread_id, "hello", limits=limits)
         if "max_tokens" in limits:
-            again = {"approved": True, "limits": limits}
-            job = (await client.post(f"{THREADS}/{thread_id}/resume", json=again, headers=WAIT)).json()
+            job = await resume(client, thread_id, approved=True, limits=limits)
             assert job["status"] == "succeeded"  # the attempt itself made one call
             return
     assert (job["status"], job["error"]["code"]) == ("failed", "permanent")

@@ -8,8 +8,6 @@ from tests.document.conftest import ENGLISH, KOREAN, Library
 from tests.fixtures.provider import Provider, Reply
 from tests.fixtures.workers import running_worker
 
-WAIT = {"Prefer": "wait=30"}
-
 
 def decide(**values: Any) -> Reply:
     return Reply((json.dumps(values),))
@@ -27,7 +25,7 @@ async def test_a_thread_answers_from_documents_with_citations_and_asks_back(
         messages, resume = (f"/api/v1/threads/{thread['id']}/{part}" for part in ("messages", "resume"))
 
         async def say(content: str) -> Any:
-            return (await http.post(messages, json={"content": content}, headers=WAIT)).json()
+            return await empty.ended((await http.post(messages, json={"content": content})).json()["id"])
 
         question = "How many books can I borrow?"
         provider.script(decide(route="retrieve", question=question), decide(relevant=[1]), Reply(("Twelve [1].",)))
@@ -35,7 +33,8 @@ async def test_a_thread_answers_from_documents_with_citations_and_asks_back(
         provider.script(decide(route="clarify", question="it"), Reply(("Which one?",)))
         asked_back = await say("And the other one?")
         provider.script(decide(relevant=[]), Reply(("I do not know.",)))
-        resumed = (await http.post(resume, json={"answer": "점심 식사는 얼마인가요?"}, headers=WAIT)).json()
+        replied = (await http.post(resume, json={"answer": "점심 식사는 얼마인가요?"})).json()
+        resumed = await empty.ended(replied["id"])
         provider.script(Reply(("no JSON",)), Reply(("nor here",)), Reply(("육천 원 [1, 9]",)))
         korean = await say("점심 식사는 얼마인가요?")
         said = (await http.get(messages)).json()["items"]
