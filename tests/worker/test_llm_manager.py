@@ -15,8 +15,8 @@ import pytest
 from common.embedded.model import LOCAL_MODEL_NAME
 from common.embedded.stack import EmbeddedStack
 from common.errors import PermanentError, TransientError
-from common.ports import ChatChunk, ChatMessage, ChatRequest, Usage
-from tests.fixtures.provider import Provider, Reply
+from common.ports import ChatChunk, ChatMessage, ChatRequest, ToolCall, ToolSpec, Usage
+from tests.fixtures.provider import Provider, Reply, ToolUse
 from worker.config import WorkerSettings
 from worker.container import WorkerContainer
 from worker.llm_manager import LLMManager
@@ -291,3 +291,86 @@ def test_light_jobs_never_load_the_library() -> None:
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+async def test_tools_and_schemas_travel_both_ways(provider: Provider, build: Build) -> None:
+    arguments = '{"city": "서울",\n "days": 2}'
+    provider.script(Reply(pieces=("Let me look.",), tool_calls=(ToolUse("weather", arguments, "call_7"),)), Reply())
+    weather = ToolSpec("weather", "Tells the weather.", {"type": "object"}, strict=True)
+    chunks = await collect(build(), ask(tools=[weather], tool_choice="weather"))
+    asked = ToolCall(id="call_7", name="weather", arguments=arguments)
+    assert [(chunk.finish_reason, chunk.tool_calls) for chunk in chunks if chunk.tool_calls] == [
+        ("tool_calls", (asked,))
+    ]
+    assert text_of(chunks) == "Let me look."
+    said = [
+        ChatMessage(role="user", content=PROMPT),
+        ChatMessage(role="assistant", tool_calls=(asked,)),
+        ChatMessage(role="tool", tool_call_id="call_7", content="sunny"),
+    ]
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    request = ask(messages=said, tools=[weather], response_schema=schema, response_strict=True, options={"seed": 7})
+    await collect(build(), request)
+    first, second = (seen.body for seen in provider.seen)
+    function = {
+        "name": "weather",
+        "description": "Tells the weather.",
+        "parameters": {"type": "object"},
+        "strict": True,
+    }
+    assert first["tools"] == [{"type": "function", "function": function}]
+    assert first["tool_choice"] == {"type": "function", "function": {"name": "weather"}}
+    assert second["messages"][1]["tool_calls"][0]["function"] == {"name": "weather", "arguments": arguments}
+    assert second["messages"][2] == {"role": "tool", "tool_call_id": "call_7", "content": "sunny"}
+    assert second["seed"] == 7
+    assert second["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "schema": schema, "strict": True},
+    }
+
+
+async def test_calls_of_an_answer_that_was_cut_off_are_whole_or_left_out(provider: Provider, build: Build) -> None:
+    cut = (ToolUse("a", '{"b": 1}', "c1"), ToolUse("a", '{"b": ', "c2"))
+    provider.script(Reply(pieces=(), tool_calls=cut, finish_reason="length"))
+    chunks = await collect(build(), ask(tools=[ToolSpec("a", "", {})]))
+    [last] = [chunk for chunk in chunks if chunk.finish_reason]
+    assert (last.finish_reason, [call.id for call in last.tool_calls]) == ("length", ["c1"])
+
+
+async def test_models_of_a_setting_are_called_where_it_says(
+    provider: Provider, build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_text("a-key-in-a-file\n")
+    monkeypatch.setenv("HOUSE_KEY", "a-key-of-a-variable")
+    models = [
+        {"name": "house", "upstream_name": "org/house-7b", "base_url": provider.url, "api_key": "env:HOUSE_KEY"},
+        {"name": "Cellar", "base_url": provider.url, "api_key": f"file:{tmp_path}/key", "takes_temperature": False},
+        {"name": "gpt-4o", "prices": {"input": "1.5"}},
+    ]
+    manager = build(llm_models=models, openai_base_url="http://127.0.0.1:9/v1")
+    assert manager.models == ["house", "Cellar", "gpt-4o", "gpt-5", "gpt-4o-mini"]
+    await collect(manager, ask(model="House", max_tokens=3))
+    await collect(manager, ask(model="cellar", temperature=0.5))
+    house, cellar = provider.seen
+    assert (house.body["model"], house.body["max_tokens"]) == ("org/house-7b", 3)
+    assert house.headers["authorization"] == "Bearer a-key-of-a-variable"
+    assert cellar.headers["authorization"] == "Bearer a-key-in-a-file"
+    assert "temperature" not in cellar.body
+    card = manager.registry.get_route("gpt-4o").card
+    assert (str(card.prices.input), card.max_output, card.is_openai) == ("1.5", 16_384, True)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({"name": "a", "api_key": "sk-the-key-itself"}, "pattern"),
+        ({"name": "a", "api_key": "env:NO_SUCH_VARIABLE"}, "no usable key at env:NO_SUCH_VARIABLE"),
+        ({"name": "a", "api_key": "file:/nowhere"}, "cannot be read"),
+        ({"name": "a", "prices": {"input": -1}}, "greater than or equal"),
+        ({"name": "a", "colour": "red"}, "not permitted"),
+    ],
+)
+def test_a_model_that_cannot_be_used_is_refused_without_its_key(model: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said) as caught:
+        settings(llm_models=[model])
+    assert "sk-the-key" not in str(caught.value)

@@ -94,6 +94,8 @@ OPENAI_CHAT = (
     _openai("gpt-4o", "2.50", "10", "1.25", window=128_000, max_output=16_384),
     _openai("gpt-4o-mini", "0.15", "0.60", "0.075", window=128_000, max_output=16_384),
 )
+# The model that `letuin up` starts.
+LOCAL = ModelCard(name="smollm2-135m-instruct", context_window=2048, max_output=2048)
 OPENAI_EMBEDDING = (
     ModelCard(name="text-embedding-3-large", is_openai=True, prices=Prices(input=Decimal("0.13"))),
     ModelCard(name="text-embedding-3-small", is_openai=True, prices=Prices(input=Decimal("0.02"))),
@@ -105,7 +107,7 @@ class CardBox:
     """The cards of all models that somebody knows of, chat and embedding, by name; case does not matter."""
 
     def __init__(self, chosen: tuple[ModelCard, ...]) -> None:
-        built_in = {card.name: card for card in (*OPENAI_CHAT, *OPENAI_EMBEDDING)}
+        built_in = {card.name: card for card in (*OPENAI_CHAT, *OPENAI_EMBEDDING, LOCAL)}
         self._cards = dict(built_in)
         for card in chosen:
             base = built_in.get(card.name.lower())

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _SHORTEST_CALL = 1.0
 _TURN_OVERHEAD = 16
+_USUAL_OUTPUT = 1000
 _COMPARED = (
     "model",
     "temperature",
@@ -185,7 +186,8 @@ def _estimate(request: ChatRequest, route: ModelRoute) -> Estimate:
     text = _text_of(request)
     most_output = request.max_tokens or route.card.max_output
     most_input = len(text.encode("utf-8", "replace")) + _TURN_OVERHEAD * (len(request.messages) + len(request.tools))
-    return Estimate(estimate_tokens(text) + most_output, most_input, most_output)
+    guess = estimate_tokens(text) + (request.max_tokens or min(most_output, _USUAL_OUTPUT))
+    return Estimate(guess, most_input, most_output)
 
 
 def _guess(request: ChatRequest, answer: Answer) -> Usage:

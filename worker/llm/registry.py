@@ -54,9 +54,16 @@ class ModelRegistry:
         return chosen + openai + ([self._local_name] if self._local_url and self._local_name not in chosen else [])
 
     def get_chain(self, name: str | None) -> list[ModelRoute]:
-        """The model of this name, and those that stand in for it, in order."""
+        """The model of this name, and those that stand in for it, in order; what is not configured here is left out."""
         first = self.get_route(name)
-        return [first, *(self.get_route(other) for other in self._fallbacks.get(first.name.lower(), ()))]
+        others = self._fallbacks.get(first.name.lower(), ())
+        return [first, *(route for other in others if (route := self._find_route(other)) is not None)]
+
+    def _find_route(self, name: str) -> ModelRoute | None:
+        try:
+            return self.get_route(name)
+        except PermanentError:
+            return None
 
     def get_route(self, name: str | None) -> ModelRoute:
         """Where `name` is called; None means the default model. Case does not matter for the names known here.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, InvalidToolCall, SystemMessage, ToolMessage
 
 from common.ports import ChatMessage, ChatRequest, ToolSpec
 from worker.llm.card import ModelCard
@@ -44,12 +44,12 @@ def _to_message(message: ChatMessage) -> BaseMessage:
         case "tool":
             return ToolMessage(message.content, tool_call_id=message.tool_call_id or "")
         case "assistant":
-            # As the model wrote them: langchain would read the arguments and write them anew.
+            # As "invalid" calls, whose arguments langchain leaves as the model wrote them.
             calls = [
-                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+                InvalidToolCall(type="invalid_tool_call", id=call.id, name=call.name, args=call.arguments, error=None)
                 for call in message.tool_calls
             ]
-            return AIMessage(message.content, additional_kwargs={"tool_calls": calls} if calls else {})
+            return AIMessage(message.content, invalid_tool_calls=calls)
         case _:
             return HumanMessage(message.content)
 
