@@ -43,7 +43,7 @@ async def test_a_retry_goes_on_after_what_was_kept(
     assert book.read_text().splitlines() == calls
     # Each answer tells how long the book was: replayed ones are those of the first attempt.
     answers = [1, 3, 4] if point == "inside" else [1, 2, 3]
-    assert row.result == {"texts": [], "answers": answers}
+    assert row.result == {"texts": [], "answers": answers, "vectors": []}
 
 
 async def test_answers_of_models_are_told_again(
@@ -54,5 +54,5 @@ async def test_answers_of_models_are_told_again(
         payload = PayPayload(prompts=["a", "a", "b"], point="after", at=1)
         row = await watcher.ended(await container.queue().submit(pay, payload, owner=owner))
     assert row.attempt == 2
-    assert row.result == {"texts": ["0", "1", "2"], "answers": []}
+    assert row.result == {"texts": ["0", "1", "2"], "answers": [], "vectors": []}
     assert [seen.body["messages"][0]["content"] for seen in provider.seen] == ["a", "a", "b"]

@@ -118,7 +118,7 @@ async def test_a_killed_worker_leaves_nothing_to_pay_twice(
             await db.execute(text("UPDATE workers SET stopped_at = now()"))  # as the supervisor says
         await fleet.start_one()
         row = await desk.watcher.ended(job)
-        assert row.result == {"texts": ["Hello, world!"] * 3, "answers": []}
+        assert row.result == {"texts": ["Hello, world!"] * 3, "answers": [], "vectors": []}
         await nothing_reserved(desk)
     assert [seen.body["messages"][0]["content"] for seen in provider.seen] == asked
     assert (row.attempt, row.crashes) == (2, 1)
