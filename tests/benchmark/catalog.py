@@ -3,6 +3,7 @@
 import importlib
 from importlib.metadata import PackageNotFoundError, version
 
+from tests.benchmark.cases.agent import AgentRate
 from tests.benchmark.cases.base import Case
 from tests.benchmark.cases.crash import Crash, SupervisedCrash
 from tests.benchmark.cases.crowd import Crowd, Memory
@@ -22,7 +23,7 @@ from tests.benchmark.peers.base import Peer
 
 CASES: tuple[type[Case], ...] = (
     *(SubmitOne, SubmitMany, Http, Http32, Http64, Drain, Latency, Waiting, Idle, Crash, Growth, Logins),
-    *(MailRate, Schedules),
+    *(MailRate, Schedules, AgentRate),
     *PUSH_CASES,
     *(SupervisedCrash, Refill, Memory, Crowd),
 )
