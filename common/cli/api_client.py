@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 import httpx2
@@ -74,6 +74,12 @@ class ApiClient:
     async def post(self, *path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What the api answers to a POST."""
         return await self._object("", "POST", _join(path), json=body)
+
+    async def upload(self, *path: str, file: tuple[str, BinaryIO], fields: Mapping[str, str]) -> dict[str, Any]:
+        """Send a file under its name, with fields beside it."""
+        timeout = httpx2.Timeout(60, connect=5)
+        options = {"files": {"file": file}, "data": dict(fields), "timeout": timeout}
+        return await self._object("", "POST", _join(path), **options)
 
     async def tell(self, *path: str) -> None:
         """A POST whose answer is empty."""

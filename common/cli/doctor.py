@@ -24,6 +24,7 @@ from common.cli.options import JsonOption, UrlOption
 from common.cli.output import answer_console, print_json
 from common.cli.process_checks import check_readiness, check_worker, losses_check
 from common.cli.setting_checks import check_settings
+from common.cli.storage_check import check_storage
 from common.cli.surroundings import read_surroundings
 from common.cli.target import Target, find_target
 from common.config import CommonSettings
@@ -76,6 +77,8 @@ async def _check_servers(environ: Mapping[str, str], api: Target) -> dict[str, F
         )
     for variable in (*_OPTIONAL, "model"):
         findings.setdefault(variable, Finding(Verdict.WARN, "not set; jobs that need it fail", _advice(variable)))
+    if (storage := await check_storage(environ)) is not None:
+        findings["STORAGE_URL"] = storage
     return findings
 
 

@@ -28,6 +28,8 @@ COMMANDS = {
     "restore": LazyCommand("common.cli.restore", "Put a backup into an empty data folder."),
     "threads": LazyCommand("common.cli.threads", "Make threads, look at them, delete them."),
     "chat": LazyCommand("common.cli.chat", "Talk with an agent; it remembers the thread."),
+    "collections": LazyCommand("common.cli.collections", "Keep documents in collections, and search them."),
+    "ask": LazyCommand("common.cli.ask", "Answer a question from the documents of a collection."),
     "schedules": LazyCommand("common.cli.schedules", "Make schedules, look at them and steer them."),
     "mail": LazyCommand("common.cli.mail", "Look at the mails that `letuin up` kept."),
     "keys": LazyCommand("common.cli.keys", "Make, list and revoke API keys."),

@@ -1,6 +1,14 @@
 """A newcomer's first hour: a Korean and an English PDF, questions in both languages, no key and no network."""
 
+from typing import Any
+
+import pytest
+
+from common.config import CommonSettings
+from common.jobs.rag_answer import cited
 from tests.document.conftest import ENGLISH, KOREAN, Library
+from tests.fixtures.provider import Provider, Reply
+from tests.fixtures.workers import running_worker
 
 QUESTIONS = (
     ("How many books can I borrow?", ENGLISH.name, "twelve books"),
@@ -11,17 +19,45 @@ QUESTIONS = (
     ("책을 몇 권 빌릴 수 있나요?", ENGLISH.name, "twelve books"),
 )
 
+UNANSWERED = (("양자 컴퓨터는 어떻게 작동하나요?", "없습니다"), ("How do I bake bread?", "do not answer"))
 
-async def test_questions_in_two_languages_find_the_right_document(library: Library) -> None:
-    for pdf in (ENGLISH, KOREAN):
-        document = await library.add(pdf.name, pdf.read_bytes())
-        assert (document["status"], document["active_version"], document["content_type"]) == (
-            "ready",
-            1,
-            "application/pdf",
-        )
-    for question, name, words in QUESTIONS:
-        best = (await library.search(question))[0]
-        assert (best["document_name"], words in best["text"]) == (name, True), question
-        assert best["page"] in (1, 2)
-        assert 0.2 < best["score"] <= 1
+
+async def test_questions_in_two_languages_are_answered_from_the_right_document(
+    empty: Library, settings: CommonSettings, worker_options: dict[str, Any], provider: Provider
+) -> None:
+    models = {"openai_base_url": provider.url, "default_model": "m", "embedding_model": "use-multilingual-v3"}
+    async with running_worker(settings, **worker_options, **models):
+        for pdf in (ENGLISH, KOREAN):
+            document = await empty.add(pdf.name, pdf.read_bytes())
+            assert (document["status"], document["active_version"]) == ("ready", 1)
+        for question, name, words in QUESTIONS:
+            best = (await empty.search(question))[0]
+            assert (best["document_name"], words in best["text"]) == (name, True), question
+            assert best["page"] in (1, 2)
+            assert 0.2 < best["score"] <= 1
+
+        provider.script(Reply(pieces=("Twelve ", "[1], not thirteen [9].")))
+        job = await empty.submit("rag.answer", question=QUESTIONS[0][0])
+        assert (job["status"], job["result"]["answer"]) == ("succeeded", "Twelve [1], not thirteen [9].")
+        assert (job["result"]["found"], job["result"]["citations"]) == (True, [1])
+        assert job["result"]["sources"][0]["document_name"] == ENGLISH.name
+        asked = provider.seen[-1].body["messages"][-1]["content"]
+        assert "[1] library-handbook.en.pdf, page 1\n" in asked
+
+        asked_before = len(provider.seen)
+        for question, words in (
+            ("양자 컴퓨터는 어떻게 작동하나요?", "없습니다"),
+            ("How do I bake bread?", "do not answer"),
+        ):
+            job = await empty.submit("rag.answer", question=question)
+            assert (job["result"]["found"], job["result"]["sources"]) == (False, [])
+            assert words in job["result"]["answer"]
+        assert len(provider.seen) == asked_before
+
+
+@pytest.mark.parametrize(
+    ("answer", "numbers"),
+    [("a [2] b [1, 3] c [2]", [2, 1, 3]), ("[0] [7] [x] 1", []), ("[999999999999]", []), ("배열[1]입니다", [1])],
+)
+def test_only_numbers_of_sources_are_citations(answer: str, numbers: list[int]) -> None:
+    assert cited(answer, 3) == numbers
