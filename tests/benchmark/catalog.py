@@ -7,6 +7,7 @@ from tests.benchmark.cases.agent import AgentRate
 from tests.benchmark.cases.base import Case
 from tests.benchmark.cases.crash import Crash, SupervisedCrash
 from tests.benchmark.cases.crowd import Crowd, Memory
+from tests.benchmark.cases.documents import Documents
 from tests.benchmark.cases.drain import Drain
 from tests.benchmark.cases.growth import Growth
 from tests.benchmark.cases.http import Http, Http32, Http64
@@ -23,7 +24,7 @@ from tests.benchmark.peers.base import Peer
 
 CASES: tuple[type[Case], ...] = (
     *(SubmitOne, SubmitMany, Http, Http32, Http64, Drain, Latency, Waiting, Idle, Crash, Growth, Logins),
-    *(MailRate, Schedules, AgentRate),
+    *(MailRate, Schedules, AgentRate, Documents),
     *PUSH_CASES,
     *(SupervisedCrash, Refill, Memory, Crowd),
 )

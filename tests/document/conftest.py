@@ -16,7 +16,8 @@ from tests.fixtures.workers import running_worker
 EXAMPLES = Path(__file__).parents[2] / "examples" / "documents"
 ENGLISH = EXAMPLES / "library-handbook.en.pdf"
 KOREAN = EXAMPLES / "office-handbook.ko.pdf"
-DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+LEASE = {"lease_duration": 30, "heartbeat_interval": 2}
+"""Long enough for a busy machine."""
 
 
 @dataclass
@@ -83,7 +84,7 @@ class Library:
 @pytest.fixture
 def worker_options(chroma_url: str, tmp_path: Path) -> dict[str, Any]:
     """What a worker needs for documents."""
-    return {"chroma_url": chroma_url, "data_dir": tmp_path / "data", "worker_queues": "documents,llm,default"}
+    return {"chroma_url": chroma_url, "data_dir": tmp_path / "data", "worker_queues": "documents,llm,default", **LEASE}
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ async def test_every_kind_of_file_ends_as_it_should(
             assert (await empty.ended(accepted["job"]["id"]))["status"] == "succeeded", name
         for name, accepted in bad.items():
             job = await empty.ended(accepted["job"]["id"])
-            assert (job["status"], job["error"]["code"], job["attempt"]) == ("failed", "permanent", 1), name
+            assert (job["status"], job["error"]["code"], job["failures"]) == ("failed", "permanent", 1), name
             assert BAD[name][1] in job["error"]["message"], name
             document = await empty.document(accepted["document"]["id"])
             assert (document["status"], document["active_version"]) == ("failed", None)

@@ -44,6 +44,8 @@ class DocumentReader:
         self._max_memory = settings.document_max_memory_bytes
         self._max_unpacked = settings.document_max_unpacked_bytes
         self._max_characters = settings.document_max_characters
+        # More at once would only slow each other down, and each may take that much memory.
+        self._turns = asyncio.Semaphore(len(os.sched_getaffinity(0)))
 
     async def read(self, path: Path, media_type: MediaType) -> list[Page]:
         """The text of a document, which is not empty. Raises `PermanentError` that says what is wrong with it."""
@@ -51,7 +53,8 @@ class DocumentReader:
             async with aiofiles.open(path, "rb") as file:
                 pages = [Page(None, decode(await file.read()))]
         else:
-            pages = await self._extract(path, media_type)
+            async with self._turns:
+                pages = await self._extract(path, media_type)
         pages = [Page(page.number, text) for page in pages if (text := _clean(page.text))]
         if not pages:
             raise PermanentError(
@@ -79,9 +82,10 @@ class DocumentReader:
         except TimeoutError:
             raise self._too_slow() from None
         finally:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
         return self._pages(output, process.returncode)
 
     async def _collect(self, process: asyncio.subprocess.Process) -> bytes:
