@@ -40,6 +40,7 @@ from api.v1.job_token.service import JobTokenService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
+from api.v1.schedule.run_now import ManualRuns
 from api.v1.schedule.service import ScheduleService
 from api.v1.tenant.service import TenantService
 from api.v1.thread.service import ThreadService
@@ -215,6 +216,14 @@ class ApiContainer(CommonContainer):
         CommonContainer.announcer,
         cursors,
         CommonContainer.settings,
+    )
+    manual_runs = providers.Singleton(
+        ManualRuns,
+        CommonContainer.sessions,
+        CommonContainer.schedules,
+        CommonContainer.firings,
+        CommonContainer.jobs,
+        CommonContainer.announcer,
     )
     webhook_service = providers.Singleton(
         WebhookService,

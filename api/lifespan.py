@@ -32,6 +32,7 @@ from api.v1.job_token.service import JobTokenService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
+from api.v1.schedule.run_now import ManualRuns
 from api.v1.schedule.service import ScheduleService
 from api.v1.tenant.service import TenantService
 from api.v1.thread.service import ThreadService
@@ -71,6 +72,7 @@ class ApiState(TypedDict):
     webhooks: WebhookService
     mails: MailService
     schedules: ScheduleService
+    manual_runs: ManualRuns
     ops: OpsService
     usage: UsageService
     budgets: BudgetService
@@ -130,6 +132,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 webhooks=container.webhook_service(),
                 mails=container.mail_service(),
                 schedules=container.schedule_service(),
+                manual_runs=container.manual_runs(),
                 ops=container.ops_service(),
                 usage=container.usage_service(),
                 budgets=container.budget_service(),

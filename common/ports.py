@@ -163,12 +163,13 @@ class EmbeddingModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MailAttachment:
-    """A file that travels with a mail: its content, or the result of a job of the mail's owner."""
+    """A file that travels with a mail: its content, or the result of a job or a document of the mail's owner."""
 
     filename: str
     content_type: str
     content: bytes | None = None
     job_id: UUID | None = None
+    document_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,7 @@ class WorkerSettings(CommonSettings):
     mail_locale: MailLocale = MailLocale.EN
     mail_max_bytes: int = Field(1024 * 1024, ge=1024)
     mail_max_per_hour: int = Field(200, ge=0)
+    mail_max_per_minute: int = Field(0, ge=0)
     mail_recipient_domains: Names = ()
     mail_retention: Duration = Field(timedelta(days=30), gt=timedelta(0))
 

@@ -7,6 +7,7 @@ from common.llm_log import open_llm_calls
 from common.loop_lag import LoopLag
 from common.queue.notices import Notices
 from common.repository.attempt import AttemptRepository
+from common.repository.document import DocumentRepository
 from common.repository.document_cleanup import DocumentCleanupRepository
 from common.repository.limit import LimitRepository
 from common.repository.mail import MailRepository
@@ -31,7 +32,10 @@ from worker.llm.cache import AnswerCache
 from worker.llm.call_log import create_call_writer, create_meter
 from worker.llm.desk import CallDesk
 from worker.llm.flow import FlowControl
+from worker.llm.flow_limits import FlowRules
 from worker.llm.ledger import PaidLedger
+from worker.mail.attachments import AttachmentReader
+from worker.mail.rate import MailRate
 from worker.mailer import SmtpMailer
 from worker.metrics import WorkerMetrics
 from worker.notifier import Notifier
@@ -69,14 +73,27 @@ class WorkerContainer(CommonContainer):
     limits = providers.Singleton(LimitRepository)
     upkeep = providers.Singleton(UpkeepRepository)
     mails = providers.Singleton(MailRepository)
+    mail_flow = providers.Singleton(
+        FlowControl, CommonContainer.redis, CommonContainer.keys, providers.Singleton(FlowRules)
+    )
+    mail_rate = providers.Singleton(MailRate, mail_flow, CommonContainer.settings.provided.mail_max_per_minute)
+    mail_attachments = providers.Singleton(
+        AttachmentReader,
+        CommonContainer.sessions,
+        CommonContainer.jobs,
+        providers.Singleton(DocumentRepository),
+        CommonContainer.storage.provider,
+        CommonContainer.settings.provided.mail_max_bytes,
+    )
     mailer = providers.Singleton(
         SmtpMailer,
         CommonContainer.settings,
         CommonContainer.sessions,
         CommonContainer.direct,
         mails,
-        CommonContainer.jobs,
+        mail_attachments,
         CommonContainer.vault,
+        mail_rate,
     )
     webhook_caller = providers.Singleton(
         WebhookCaller,

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from loguru import logger
-from pydantic_core import to_json
 
 from common.database.direct import DirectPool
 from common.database.model import MailStatus
@@ -17,14 +16,16 @@ from common.errors import JobError, PermanentError, Snooze, TransientError
 from common.mail.sealing import open_variables
 from common.mail.templates import MailLocale, MailTemplate, check_variables
 from common.mail.text import domain_of
-from common.ports import MailAttachment, MailReceipt, OutgoingMail
+from common.ports import MailReceipt, OutgoingMail
 from common.queue.group_commit import GroupCommit
-from common.repository.job import JobRepository, Owner
+from common.repository.job import Owner
 from common.repository.mail import MailIntent, MailOutcome, MailRepository, MailState
 from common.repository.user import ACCOUNTS_ID, LOCAL_USER, SERVICE_USER
 from common.vault import Vault
 from worker.config import WorkerSettings
-from worker.mail.message import Draft, File, compose, parse_sender
+from worker.mail.attachments import AttachmentReader
+from worker.mail.message import Draft, compose, parse_sender
+from worker.mail.rate import MailRate
 from worker.mail.renderer import TemplateRenderer
 from worker.mail.server import parse_smtp_url
 from worker.mail.transport import Handover, OutcomeUnknownError, SmtpTransport
@@ -44,15 +45,17 @@ class SmtpMailer:
         sessions: Sessions,
         direct: DirectPool,
         mails: MailRepository,
-        jobs: JobRepository,
+        attachments: AttachmentReader,
         vault: Vault,
+        rate: MailRate,
     ) -> None:
         self._settings = settings
         self._sessions = sessions
         self._direct = direct
         self._mails = mails
-        self._jobs = jobs
+        self._attachments = attachments
         self._vault = vault
+        self._rate = rate
         self._sender = parse_sender(settings.mail_from)
         self._renderer = TemplateRenderer()
         self._begins = GroupCommit(self._begin)
@@ -67,6 +70,7 @@ class SmtpMailer:
         message = compose(draft, self._sender)
         if (size := len(message)) > (limit := self._settings.mail_max_bytes):
             raise PermanentError(f"the mail has {size} bytes; MAIL_MAX_BYTES allows {limit}")
+        await self._rate.take(mail.id)
         state = await self._announce(mail, draft)
         if state.status is MailStatus.SENT:
             return MailReceipt(state.message_id, state.response or "")
@@ -130,7 +134,7 @@ class SmtpMailer:
 
     async def _word(self, mail: OutgoingMail) -> Draft:
         subject, text, html = mail.subject, mail.text, mail.html
-        headers = dict(mail.headers)
+        headers, owner = dict(mail.headers), Owner(mail.tenant_id, mail.owner_id)
         if mail.template is not None:
             template, locale = MailTemplate(mail.template), MailLocale(mail.locale or self._settings.mail_locale)
             words = self._renderer.render(template, self._variables(mail, template), locale)
@@ -145,7 +149,7 @@ class SmtpMailer:
             html=html,
             reply_to=mail.reply_to,
             headers=headers,
-            files=[await self._load(mail, attachment) for attachment in mail.attachments],
+            files=[await self._attachments.load(each, owner) for each in mail.attachments],
         )
 
     def _variables(self, mail: OutgoingMail, template: MailTemplate) -> Mapping[str, Any]:
@@ -157,16 +161,6 @@ class SmtpMailer:
         except ValueError as error:
             raise PermanentError(str(error)) from error
         return variables
-
-    async def _load(self, mail: OutgoingMail, attachment: MailAttachment) -> File:
-        content = attachment.content
-        if content is None and attachment.job_id is not None:
-            async with self._sessions() as db:
-                job = await self._jobs.find(db, attachment.job_id, Owner(mail.tenant_id, mail.owner_id))
-            if job is None or job.result is None:
-                raise PermanentError(f"job {attachment.job_id} has no result to attach")
-            content = to_json(job.result, indent=2)
-        return File(attachment.filename, attachment.content_type, content or b"")
 
     async def _announce(self, mail: OutgoingMail, draft: Draft) -> MailState:
         intent = MailIntent(

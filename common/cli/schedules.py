@@ -128,12 +128,12 @@ def resume(schedule_id: ScheduleId, as_json: JsonOption = False, url: UrlOption 
 
 @app.command("run-now")
 def run_now(schedule_id: ScheduleId, as_json: JsonOption = False, url: UrlOption = None) -> None:
-    """Submit its job at once; prints the job's id."""
+    """Submit its job at once; prints the job's id. While the job before runs, the overlap of the schedule counts."""
     fired = ask(url, lambda client: client.post("/schedules", schedule_id, "run-now"))
     if as_json:
         print_json(fired)
     else:
-        answer_console().print(fired["job_id"])
+        answer_console().print(fired["job_id"] or fired["detail"])
 
 
 @app.command()

@@ -45,11 +45,12 @@ class EmailAttachment(BaseModel):
     )
     content: Base64Bytes | None = Field(None, description="The file itself, in Base64.")
     job_id: UUID | None = Field(None, description="Instead of `content`: the result of this job, as JSON.")
+    document_id: UUID | None = Field(None, description="Or the file of this document of yours, as it is then.")
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
-        if (self.content is None) == (self.job_id is None):
-            raise ValueError("give either content or job_id, and not both")
+        if [self.content, self.job_id, self.document_id].count(None) != 2:
+            raise ValueError("give one of content, job_id and document_id")
         return self
 
 
@@ -134,7 +135,8 @@ async def email_send(ctx: JobContext, payload: EmailSendPayload) -> EmailSendRes
         reply_to=payload.reply_to,
         headers=payload.headers,
         attachments=[
-            MailAttachment(each.filename, each.content_type, each.content, each.job_id) for each in payload.attachments
+            MailAttachment(each.filename, each.content_type, each.content, each.job_id, each.document_id)
+            for each in payload.attachments
         ],
         may_repeat=payload.delivery == "at_least_once",
     )

@@ -70,6 +70,13 @@ class DocumentRepository:
         row = (await db.execute(_states(collection_id, owner).where(Document.name == name))).one_or_none()
         return None if row is None else DocumentState(*row)
 
+    async def find_file(self, db: Executor, document_id: UUID, owner: Owner) -> DocumentVersion | None:
+        """The newest content of the owner's document, whatever collection it is in."""
+        newest = and_(DocumentVersion.document_id == Document.id, DocumentVersion.version == Document.latest_version)
+        query = select(DocumentVersion).join(Document, newest)
+        mine = (Document.id == document_id, Document.tenant_id == owner.tenant_id, Document.owner_id == owner.user_id)
+        return (await db.execute(query.where(*mine, Document.deleted_at.is_(None)))).scalar_one_or_none()
+
     async def list_page(
         self, db: Executor, collection_id: UUID, owner: Owner, wanted: DocumentFilter
     ) -> list[DocumentState]:

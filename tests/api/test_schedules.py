@@ -8,6 +8,7 @@ import pytest
 
 from common.config import CommonSettings
 from tests.api.conftest import Connect, MakeUser
+from tests.api.realtime.listener import eventually
 from tests.fixtures.workers import running_worker
 
 URL = "/api/v1/schedules"
@@ -136,6 +137,36 @@ async def test_run_now_and_backfill_fire_with_the_slots_own_values(
     ):
         refused = await client.post(f"{url}/backfill", json=window)
         assert (refused.status_code, said in refused.json()["detail"]) == (422, True), refused.text
+
+
+async def test_run_now_heeds_what_still_runs(client: httpx2.AsyncClient, settings: CommonSettings) -> None:
+    async def run_now(overlap: str, query: str = "") -> tuple[str, httpx2.Response]:
+        sleep = {"kind": "system.sleep", "payload": {"seconds": 60}}
+        url = f"{URL}/{(await create(client, overlap=overlap, **sleep))['id']}"
+        first = await client.post(f"{url}/run-now")
+        assert (first.status_code, first.json()["outcome"]) == (202, "fired")
+        return url, await client.post(f"{url}/run-now{query}")
+
+    _, refused = await run_now("skip")
+    assert (refused.status_code, "has not ended" in refused.json()["detail"]) == (409, True)
+    _, beside = await run_now("skip", "?overlap=allow")
+    assert (beside.status_code, beside.json()["outcome"]) == (202, "fired")
+    url, other = await run_now("cancel_other")
+    assert other.status_code == 202
+    states = [item["job"]["status"] for item in (await client.get(f"{url}/firings")).json()["items"]]
+    assert states == ["queued", "cancelled"]
+
+    url, later = await run_now("buffer_one")
+    assert (later.json()["outcome"], later.json()["job_id"], "Location" in later.headers) == ("buffered", None, False)
+    assert (await client.post(f"{url}/run-now")).status_code == 409
+    before = (await client.get(f"{url}/firings")).json()["items"][1]["job_id"]
+    async with running_worker(settings):
+        await client.post(f"/api/v1/jobs/{before}/cancel")
+
+        async def has_fired() -> bool:
+            return bool((await client.get(f"{url}/firings")).json()["items"][0]["outcome"] == "fired")
+
+        await eventually(has_fired)
 
 
 async def test_others_do_not_see_it_and_an_owner_has_so_many(connect: Connect, make_user: MakeUser) -> None:

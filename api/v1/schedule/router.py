@@ -10,8 +10,9 @@ from fastapi import Path, Query, Request, Response, status
 from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, ValidationError
 
-from api.dependencies import CallerDep, ScheduleServiceDep, SettingsDep
+from api.dependencies import CallerDep, ScheduleServiceDep, SettingsDep, from_state
 from api.feature import feature_router
+from api.v1.schedule.run_now import ManualRuns
 from api.v1.schedule.schema import (
     BackfillRead,
     BackfillRequest,
@@ -24,11 +25,12 @@ from api.v1.schedule.schema import (
     ScheduleUpdate,
     SlotRead,
 )
-from common.database.model import Schedule, ScheduleStatus
+from common.database.model import Overlap, Schedule, ScheduleStatus
 from common.errors import InvalidError, NotFoundError
 from common.repository.schedule import ScheduleFilter
 
 router = feature_router("/schedules", tag="schedules")
+ManualRunsDep = Annotated[ManualRuns, from_state("manual_runs")]
 ScheduleId = Annotated[str, Path(description="The schedule's id.")]
 Count = Annotated[int, Query(ge=1, le=100, description="How many.")]
 
@@ -115,11 +117,19 @@ async def resume_schedule(schedule_id: ScheduleId, caller: CallerDep, service: S
 
 @router.post("/{schedule_id}/run-now", status_code=status.HTTP_202_ACCEPTED)
 async def run_schedule_now(
-    schedule_id: ScheduleId, caller: CallerDep, service: ScheduleServiceDep, response: Response
+    schedule_id: ScheduleId,
+    caller: CallerDep,
+    runs: ManualRunsDep,
+    response: Response,
+    overlap: Annotated[Overlap | None, Query(description="Instead of the schedule's own.")] = None,
 ) -> FiringRead:
-    """Submit its job at once, whatever its times say."""
-    firing, job = await service.run_now(caller.owner, _parse(schedule_id))
-    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+    """Submit its job at once, whatever its times say; while the job before runs, as `overlap` says.
+
+    409 for `skip`. With `buffer_one` the job comes later: `outcome` is `buffered`.
+    """
+    firing, job = await runs.run(caller.owner, _parse(schedule_id), overlap)
+    if job is not None:
+        response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return FiringRead.of(firing, job)
 
 

@@ -174,16 +174,6 @@ class ScheduleService:
         self._check(schedule, now)
         return schedule, _next_slots(schedule, now, count)
 
-    async def run_now(self, owner: Owner, schedule_id: UUID) -> tuple[Firing, Job]:
-        """Submit its job at once, whatever its times and its overlap say. Raises what `create` raises."""
-        async with self._sessions.begin() as db:
-            schedule = await self._get(db, owner, schedule_id, lock=True)
-            now = await self._schedules.now(db)
-            [(firing, job)] = await self._fire(db, schedule, [now], now, "manual")
-            schedule.last_job_id, schedule.last_slot = job.id, now
-        await self._announcer.announce(job)
-        return firing, job
-
     async def backfill(
         self, owner: Owner, schedule_id: UUID, start: datetime, end: datetime
     ) -> list[tuple[Firing, Job]]:

@@ -38,7 +38,7 @@ PROOF = {"name": "Ada", "code": "1234", "expires_minutes": 10}
         ({"headers": {f"X-{n}": "1" for n in range(21)}}, "headers", "at most 20"),
         ({"attachments": [{"filename": "../x", "content": "YQ=="}]}, "filename", "pattern"),
         ({"attachments": [{"filename": "x\r\ny", "content": "YQ=="}]}, "filename", "control characters"),
-        ({"attachments": [{"filename": "x"}]}, "attachments", "content or job_id"),
+        ({"attachments": [{"filename": "x"}]}, "attachments", "content, job_id"),
         ({"text": None}, "payload", "text or html"),
         ({"subject": None}, "payload", "subject"),
         ({"template": "verify_email"}, "payload", "leave them out"),

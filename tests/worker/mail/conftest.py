@@ -54,6 +54,11 @@ class Post:
         async with self.container.sessions().begin() as db:
             await db.execute(update(Job).where(Job.id == job.id).values(run_at=Job.created_at, rank_at=Job.created_at))
 
+    async def waiting(self) -> list[str | None]:
+        """Why jobs wait that have not ended."""
+        async with self.container.sessions()() as db:
+            return list((await db.execute(select(Job.waiting).where(Job.status == "queued"))).scalars())
+
     async def mail(self, job: Job) -> Mail:
         """The row of the mail."""
         async with self.container.sessions()() as db:

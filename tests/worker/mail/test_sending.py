@@ -1,5 +1,6 @@
 """`email.send` over a real connection with STARTTLS and a login: what arrives, and what the job and its row say."""
 
+from collections.abc import AsyncIterator
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,14 @@ import pytest
 
 from common.config import CommonSettings
 from common.container import CommonContainer
-from common.database.model import MailStatus
+from common.database.model import Collection, Document, DocumentVersion, MailStatus
 from common.events import EventType
+from common.ids import new_id
 from common.jobs.system_echo import SystemEchoPayload, system_echo
 from common.queue.status import JobStatus
+from common.repository.job import Owner
+from common.storage.base import FileKey
+from tests.api.realtime.listener import eventually
 from tests.fixtures.mail_server import DROP, MailServer, serving
 from tests.fixtures.workers import running_worker, worker_settings
 from tests.worker.mail.conftest import Post
@@ -198,6 +203,49 @@ async def test_the_result_of_a_job_can_be_attached(
     assert b'"message": "hi"' in file.get_content()
     assert other.error is not None
     assert "has no result to attach" in other.error["message"]
+
+
+async def test_the_file_of_a_document_can_be_attached_by_its_owner(
+    post: Post, mail_server: MailServer, container: CommonContainer, settings: CommonSettings
+) -> None:
+    ids = {"tenant_id": post.owner.tenant_id, "owner_id": post.owner.user_id}
+    collection = Collection(id=new_id(), name="papers", **ids)
+    document = Document(id=new_id(), collection_id=collection.id, name="a.txt", latest_version=1, **ids)
+    about = {"content_type": "text/plain", "size": 5, "sha256": "", "attributes": {}, "job_id": new_id()}
+    version = DocumentVersion(
+        id=new_id(), document_id=document.id, collection_id=collection.id, version=1, **about, **ids
+    )
+    async with container.sessions().begin() as db:
+        for row in (collection, document, version):
+            db.add(row)
+            await db.flush()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"he"
+        yield b"llo"
+
+    await container.storage().write(FileKey(post.owner.tenant_id, collection.id, version.id), pieces())
+    attached = {"attachments": [{"filename": "a.txt", "content_type": "text/plain", "document_id": str(document.id)}]}
+    stranger = Post(container, settings, Owner(post.owner.tenant_id, new_id()), post.watcher)
+    async with post.worker(mail_server):
+        job, stolen = await post.send(**attached), await stranger.send(**attached)
+    assert job.status == JobStatus.SUCCEEDED
+    [file] = mail_server.taken[0].message.iter_attachments()
+    assert file.get_content().strip() == "hello"
+    assert "does not exist" in str(stolen.error)
+
+
+async def test_all_workers_together_keep_to_the_rate_of_the_provider(post: Post, mail_server: MailServer) -> None:
+    rate = {"mail_max_per_minute": 3}
+    async with post.worker(mail_server, **rate), post.worker(mail_server, **rate):
+        jobs = [await post.submit() for _ in range(6)]
+
+        async def are_settled() -> bool:
+            return len(mail_server.taken) == 3 and await post.waiting() == ["mail_rate"] * 3
+
+        await eventually(are_settled)
+    assert len(mail_server.taken) == 3
+    assert len(jobs) == 6
 
 
 async def test_limits_are_settings(post: Post, mail_server: MailServer) -> None:
