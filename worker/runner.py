@@ -65,9 +65,11 @@ class Runner:
         """
         self._metrics.started(job)
         started = monotonic()
-        with processing(self._tracer, job) as span:
+        if self._tracer is None:
             verdict = await self._run(job, stop_reason)
-            if span is not None:
+        else:
+            with processing(self._tracer, job) as span:
+                verdict = await self._run(job, stop_reason)
                 _describe(span, verdict)
         self._metrics.run.observe(monotonic() - started, job.kind)
         return verdict

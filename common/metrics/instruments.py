@@ -59,10 +59,11 @@ class Counter(Instrument):
 
     def add(self, *labels: str, amount: float = 1) -> None:
         """Raise what these labels stand for, in the order in which they were declared."""
-        if labels not in self._values:
+        try:
+            self._values[labels] += amount
+        except KeyError:
             labels = self._bounded(labels, len(self._values))
-            self._values.setdefault(labels, 0)
-        self._values[labels] += amount
+            self._values[labels] = self._values.get(labels, 0) + amount
 
     def value(self, *labels: str) -> float:
         """What it stands at."""

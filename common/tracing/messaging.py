@@ -32,11 +32,6 @@ def sending(tracer: Tracer | None, queue: str, *, jobs: int = 1) -> AbstractCont
     return _NOT_TRACED if tracer is None else _send(tracer, queue, jobs)
 
 
-def processing(tracer: Tracer | None, job: _Attempt) -> AbstractContextManager[Span | None]:
-    """Around an attempt. The first goes on below what submitted the job; a retry begins a trace that links to it."""
-    return _NOT_TRACED if tracer is None else _process(tracer, job)
-
-
 @contextmanager
 def _send(tracer: Tracer, queue: str, jobs: int) -> Iterator[str]:
     about = {
@@ -53,7 +48,8 @@ def _send(tracer: Tracer, queue: str, jobs: int) -> Iterator[str]:
 
 
 @contextmanager
-def _process(tracer: Tracer, job: _Attempt) -> Iterator[Span]:
+def processing(tracer: Tracer, job: _Attempt) -> Iterator[Span]:
+    """Around an attempt. The first goes on below what submitted the job; a retry begins a trace that links to it."""
     is_first = job.attempt == 1
     span = tracer.start(
         f"process {job.queue}",
