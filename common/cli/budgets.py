@@ -67,9 +67,12 @@ def change(
 
 
 @app.command()
-def delete(budget: BudgetId, tenant: TenantOption = None, url: UrlOption = None) -> None:
+def delete(budget: BudgetId, tenant: TenantOption = None, as_json: JsonOption = False, url: UrlOption = None) -> None:
     """Lift a budget."""
     ask(url, lambda client: client.delete("/budgets", budget, params=_of(tenant)))
+    if as_json:
+        print_json({"id": budget, "is_removed": True})
+        return
     error_console().print(f"Budget {cell(budget)} is lifted.")
 
 

@@ -34,7 +34,7 @@ COMMANDS = {
     "mail": LazyCommand("common.cli.mail", "Look at the mails that `letuin up` kept."),
     "keys": LazyCommand("common.cli.keys", "Make, list and revoke API keys."),
     "users": LazyCommand("common.cli.users", "Create users; as an admin list, change, disable and enable them."),
-    "usage": LazyCommand("common.cli.usage", "See what calls of models came to."),
+    "usage": LazyCommand("common.cli.usage", "Sum up what calls of models came to."),
     "budgets": LazyCommand("common.cli.budgets", "Bound what is spent on models (for operators)."),
     "bench": LazyCommand("common.cli.bench", "Measure Letuin beside other queues."),
     "register": LazyCommand("common.cli.register", "Ask for an account."),

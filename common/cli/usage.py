@@ -25,7 +25,10 @@ def usage(
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
-    """Sum up what calls of models came to: your own, for operators all of the tenant's. Costs are in US dollars."""
+    """Sum up what calls of models came to.
+
+    Your own, for operators all of the tenant's. Costs are in US dollars.
+    """
     groups = [str(group) for group in by or [UsageGroup.DAY]]
     asked = {"since": since, "until": until, "owner_id": user}
     params = {"group_by": groups, **{name: value for name, value in asked.items() if value is not None}}

@@ -11,6 +11,7 @@ from api.v1.job.schema import JobRead, SubmittedJob
 from common.container import CommonContainer
 from common.database.model import Job
 from common.queue.status import JobStatus
+from common.queue.waiting import Lanes
 from common.repository.job import JobRepository, Owner
 from common.repository.user import DEFAULT_TENANT_ID, LOCAL_USER
 from tests.api.conftest import ECHO
@@ -25,6 +26,7 @@ OPTIONS = {
     "metadata": {"order": {"id": 7, "name": "주문", "none": None, "share": 0.1}},
     "custom_id": "mine",
 }
+NOBODY_WORKS = Lanes(paused=frozenset(), served=frozenset())
 UNIQUE = {"unique": {"mode": "while_active", "key": "one"}}
 
 
@@ -45,12 +47,12 @@ async def test_answer_to_a_submit_is_what_the_model_makes_of_the_row(
     again = await client.post("/api/v1/jobs", json={**ECHO, **options})
     row = await read_row(container, answer.json()["id"])
 
-    assert answer.text == same(SubmittedJob.of(row))
+    assert answer.text == same(SubmittedJob.of(row, NOBODY_WORKS))
     assert answer.headers["Content-Type"] == "application/json"
     if options is UNIQUE:
-        assert again.text == same(SubmittedJob.of(row).model_copy(update={"deduplicated": True}))
+        assert again.text == same(SubmittedJob.of(row, NOBODY_WORKS).model_copy(update={"deduplicated": True}))
     else:
-        assert again.text == same(SubmittedJob.of(await read_row(container, again.json()["id"])))
+        assert again.text == same(SubmittedJob.of(await read_row(container, again.json()["id"]), NOBODY_WORKS))
 
 
 @pytest.mark.parametrize("status", [JobStatus.QUEUED, JobStatus.SUCCEEDED, JobStatus.FAILED])
@@ -61,7 +63,7 @@ async def test_job_is_shown_as_the_model_shows_it(
     if status is not JobStatus.QUEUED:
         await finish(container, job_id, status)
     answer = await client.get(f"/api/v1/jobs/{job_id}")
-    assert answer.text == same(JobRead.of(await read_row(container, job_id)))
+    assert answer.text == same(JobRead.of(await read_row(container, job_id), NOBODY_WORKS))
     assert answer.json()["status"] == status
     assert set(answer.json()) == set(JobRead.model_fields)
 

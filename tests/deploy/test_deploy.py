@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 import yaml
 
+from common.queue.definition import QueueName
 from tests.fixtures.stores import Stores
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +20,7 @@ DEPLOY = ROOT / "deploy"
 BIN = Path(sys.executable).parent
 INSTALLED = "/opt/letuin/.venv/bin/letuin"
 NOT_SETTINGS = {"PATH", "PYTHONUNBUFFERED", "KEDA_DATABASE_URL"}
-QUEUES = {"default", "email", "agent", "llm"}
+QUEUES = {str(queue) for queue in QueueName}
 
 
 def run(*command: str | Path) -> None:

@@ -156,6 +156,7 @@ async def test_a32_every_event_is_a_row_and_a_line_without_secrets(
         ("auth.refresh", "success"),
         ("auth.refresh", "failure"),
         ("auth.password_check", "failure"),
+        ("access.denied", "denied"),
         ("auth.password_change", "success"),
         ("auth.password_forgot", "success"),
         ("auth.password_reset", "success"),

@@ -137,4 +137,7 @@ def test_a_worker_for_an_unknown_queue_is_refused(tmp_path: Path) -> None:
     answer = letuin("worker", "--queues", "default,lllm", folder=tmp_path)
 
     assert answer.returncode == 2
-    assert answer.stderr == "Error: No job kind uses the queue 'lllm'; the queues are default, llm, email, agent.\n"
+    assert (
+        answer.stderr
+        == "Error: No job kind uses the queue 'lllm'; the queues are default, llm, email, agent, documents.\n"
+    )

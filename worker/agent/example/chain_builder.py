@@ -2,8 +2,8 @@
 
 from typing import Any, cast
 
+from langchain.messages import AIMessage
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import PydanticOutputParser
 from langchain_core.runnables import Runnable
 from pydantic import BaseModel

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from langchain.messages import AIMessage, HumanMessage
 from langchain_core.exceptions import OutputParserException
-from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
