@@ -23,6 +23,12 @@ export type ApiKeyCreated = Schemas['ApiKeyCreated']
 export type Scope = Schemas['Scope']
 export type Tokens = Schemas['LoginRead']
 export type Webhook = Schemas['WebhookRead']
+export type Thread = Schemas['ThreadRead']
+export type Message = Schemas['MessageRead']
+export type Collection = Schemas['CollectionRead']
+export type Doc = Schemas['DocumentRead']
+export type Passage = Schemas['PassageRead']
+export type UsageReport = Schemas['UsageReport']
 export type FieldProblem = Schemas['FieldProblem']
 
 /** A page of a list, newest first. */

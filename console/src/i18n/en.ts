@@ -86,4 +86,5 @@ export const en = {
   'requests.searched': "Searched back to {time}.",
   'requests.older': "Search further back",
   'wait.schedule': 'scheduled', 'wait.retry': 'retries later', 'wait.snoozed': 'put off', 'wait.dependency': 'after other jobs', 'wait.concurrency': 'limit reached', 'wait.rate': 'rate limit', 'wait.budget': 'budget used up', 'wait.cooldown': 'provider rests', 'wait.unknown_kind': 'unknown kind', 'wait.paused': 'queue paused', 'wait.no_worker': 'no worker',
+  'threads.approve': "Approve", 'threads.refuse': "Refuse", 'threads.answer': "Answer", 'threads.goOn': "Go on", 'collections.description': "Description", 'status.ingesting': "Indexing", 'usage.by': "By", 'usage.day': "Day", 'usage.model': "Model", 'usage.kind': "Kind", 'usage.cost': "Cost", 'usage.calls': "Calls", 'usage.input': "Input tokens", 'usage.output': "Output tokens", 'usage.cached': "From cache",
 } as const

@@ -71,4 +71,5 @@ export const ko: Record<Key, string> = {
   'requests.searched': "{time}까지 찾았습니다.",
   'requests.older': "더 이전 찾기",
   'wait.schedule': '예약됨', 'wait.retry': '나중에 재시도', 'wait.snoozed': '미룸', 'wait.dependency': '다른 작업 뒤', 'wait.concurrency': '제한 도달', 'wait.rate': '속도 제한', 'wait.budget': '예산 소진', 'wait.cooldown': '제공자 휴식', 'wait.unknown_kind': '모르는 종류', 'wait.paused': '큐 일시 중지', 'wait.no_worker': '워커 없음',
+  'threads.approve': "승인", 'threads.refuse': "거절", 'threads.answer': "답하기", 'threads.goOn': "계속", 'collections.description': "설명", 'status.ingesting': "색인 중", 'usage.by': "기준", 'usage.day': "날짜", 'usage.model': "모델", 'usage.kind': "종류", 'usage.cost': "비용", 'usage.calls': "호출", 'usage.input': "입력 토큰", 'usage.output': "출력 토큰", 'usage.cached': "캐시",
 }

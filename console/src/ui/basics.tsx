@@ -25,12 +25,12 @@ export function Button({ icon, look = 'plain', label, children, class: extra, ..
 const STATUS_ICONS: Record<string, IconName> = {
   queued: 'clock', running: 'spinner', succeeded: 'check', failed: 'x', cancelled: 'ban', expired: 'hourglass', active: 'check', paused: 'pause',
   disabled: 'ban', ended: 'check', sending: 'spinner', sent: 'check', deferred: 'clock', unknown: 'alert', ready: 'check', indexed: 'check', pending: 'clock',
-  processing: 'spinner', fired: 'check', skipped: 'ban', buffered: 'clock', delivered: 'check', valid: 'check', revoked: 'ban', lost: 'alert', timeout: 'hourglass', draining: 'leave',
+  processing: 'spinner', fired: 'check', skipped: 'ban', buffered: 'clock', delivered: 'check', valid: 'check', revoked: 'ban', lost: 'alert', timeout: 'hourglass', draining: 'leave', ingesting: 'spinner',
 }
 const STATUS_TONES: Record<string, string> = {
   queued: 'wait', running: 'run', succeeded: 'good', failed: 'bad', cancelled: 'off', expired: 'warn', active: 'good', paused: 'warn', disabled: 'bad',
   ended: 'off', sending: 'run', sent: 'good', deferred: 'warn', unknown: 'warn', ready: 'good', indexed: 'good', pending: 'wait', processing: 'run', fired: 'good', skipped: 'off',
-  buffered: 'wait', delivered: 'good', valid: 'good', revoked: 'off', lost: 'bad', timeout: 'bad', draining: 'warn',
+  buffered: 'wait', delivered: 'good', valid: 'good', revoked: 'off', lost: 'bad', timeout: 'bad', draining: 'warn', ingesting: 'run',
 }
 
 /** What state something is in: a word, a picture and a colour, so that no one of them is needed. */
