@@ -46,7 +46,7 @@ export class JobList {
 
   constructor(private readonly filter: Filter) {
     this.stop = onUpdates((events) => this.take(events))
-    this.timer = setInterval(() => this.hasPartial && !document.hidden && void this.reload(), DETAILS_INTERVAL)
+    this.timer = setInterval(() => this.hasPartial && !document.hidden && void this.mend(), DETAILS_INTERVAL)
     void this.reload()
   }
 
@@ -56,18 +56,35 @@ export class JobList {
     clearInterval(this.timer)
   }
 
-  /** Read the newest page again and mend what events did not tell. */
+  /** Read the newest page and begin with it anew: after a gap, or when the reader asks. */
   async reload(): Promise<void> {
+    const page = await this.read(null)
+    if (!page) return
+    this.hasPartial = false
+    this.isTruncated.value = false
+    this.setCursor(page.next_cursor ?? null)
+    this.clearWaiting()
+    this.show(page.items)
+  }
+
+  /** Read the newest page and fill in what events did not tell. */
+  private async mend(): Promise<void> {
     this.hasPartial = false
     const page = await this.read(null)
     if (!page) return
-    const oldest = page.items.at(-1)?.id ?? ''
-    const isContinued = page.next_cursor != null && this.rows.value.some((row) => row.id < oldest && !row.isPartial)
-    const newest = this.isAtTop ? this.waiting.filter((row) => row.id > (page.items[0]?.id ?? '')) : []
-    const older = isContinued ? this.rows.value.filter((row) => row.id < oldest) : []
-    if (!isContinued) this.setCursor(page.next_cursor ?? null)
-    if (this.isAtTop) this.clearWaiting()
-    this.show([...newest, ...page.items, ...older])
+    const read = new Map(page.items.map((item) => [item.id, item]))
+    this.waiting = this.waiting.map((row) => this.newer(row, read.get(row.id)))
+    const rows = this.rows.value.map((row) => this.newer(row, read.get(row.id))).filter((row) => this.fits(row))
+    const known = new Set([...rows, ...this.waiting].map((row) => row.id))
+    const added = this.isAtTop ? page.items.filter((item) => !known.has(item.id)) : []
+    this.show([...added, ...rows])
+  }
+
+  /** What was read, unless an event overtook the reading; then it is read once more. */
+  private newer(row: Row, item: JobSummary | undefined): Row {
+    if (!item || item.status === row.status || item.updated_at >= row.updated_at) return item ?? row
+    this.hasPartial = true
+    return row
   }
 
   /** Read the page after the oldest row. */
@@ -133,6 +150,7 @@ export class JobList {
   private take(events: JobEvent[]): void {
     const { me, isEverybody } = this.filter
     const added = new Map<string, Row>()
+    const oldest = this.hasMore.value ? (this.rows.value.at(-1)?.id ?? '') : ''
     const waiting = new Map(this.waiting.map((row) => [row.id, row]))
     let isChanged = false
     for (const event of events) {
@@ -147,7 +165,7 @@ export class JobList {
         added.set(event.job_id, patch(added.get(event.job_id) as Row, event))
       } else {
         const row = fromEvent(event, me)
-        if (row && row.id > (this.rows.value[0]?.id ?? '')) added.set(row.id, row)
+        if (row && row.id > oldest) added.set(row.id, row)
       }
     }
     const fitting = [...added.values()].filter((row) => this.fits(row))
