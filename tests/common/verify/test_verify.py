@@ -2,13 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx2
 import pytest
 from sqlalchemy import text
 
@@ -22,6 +26,7 @@ from common.queue.status import JobStatus
 from common.repository.job import Owner
 from common.repository.log import RequestLogRepository
 from common.repository.worker import Incarnation, WorkerRepository
+from common.storage.base import FileKey
 from common.verify.check import Stores, find_checks
 from common.verify.verifier import Finding, verify
 from tests.fixtures import stores as fixtures
@@ -55,6 +60,13 @@ class Ground:
         found = await verify(find_checks(), self.stores, mends=mends, settle=0)
         assert not [finding.error for finding in found if finding.error]
         return {finding.check.name: finding for finding in found}
+
+
+@pytest.fixture
+def settings(stores: fixtures.Stores, tmp_path: Path) -> CommonSettings:
+    """With a data folder of the test's own."""
+    urls = {"database_url": stores.database_url, "redis_url": stores.redis_url}
+    return CommonSettings.model_validate({"environment": "test", "data_dir": tmp_path / "data", **urls})
 
 
 @pytest.fixture
@@ -133,6 +145,33 @@ async def empty_redis(ground: Ground) -> None:
     await ground.container.redis().flushdb()
 
 
+async def one(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def leave_file(ground: Ground) -> None:
+    key = FileKey(new_id(), new_id(), new_id())
+    await ground.container.storage().write(key, one(b"nobody's"))
+    [path] = ground.stores.settings.data_dir.rglob(str(key.version_id))
+    os.utime(path, (0, 0))
+
+
+async def leave_checkpoints(ground: Ground) -> None:
+    path = ground.stores.settings.data_dir / "sqlite-data" / "example" / "sqlite.db"
+    path.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(path)) as database, database:
+        for table in ("checkpoints", "writes"):
+            database.execute(f"CREATE TABLE {table} (thread_id TEXT)")
+            database.execute(f"INSERT INTO {table} VALUES (?)", (str(new_id()),))
+
+
+async def reserve_for_nobody(ground: Ground) -> None:
+    await ground.sql(
+        """INSERT INTO budgets (id, tenant_id, period, max_cost, window_start, reserved_cost, reserved_tokens)
+           VALUES (:id, :id, 'day', 5, now(), 1, 100)"""
+    )
+
+
 HARMS: dict[str, Harm] = {
     "leases": lose_lease,
     "dependency-counts": miscount,
@@ -147,6 +186,9 @@ HARMS: dict[str, Harm] = {
     "event-logs": keep_events,
     "locks": leak_lock,
     "memory": empty_redis,
+    "document-files": leave_file,
+    "checkpoints": leave_checkpoints,
+    "budgets": reserve_for_nobody,
 }
 
 
@@ -223,6 +265,23 @@ async def test_a_request_log_without_its_indexes_gets_them_back(ground: Ground, 
     assert len((await harmed.verify())["request-log-indexes"].problems) == 4
     assert (await harmed.verify(mends=True))["request-log-indexes"].left == []
     assert not (await harmed.verify())["request-log-indexes"].problems
+
+
+async def test_vectors_of_no_collection_go(ground: Ground, chroma_url: str) -> None:
+    settings = ground.stores.settings.model_copy(update={"chroma_url": chroma_url})
+    prefix = f"verify-{new_id().hex[:8]}"
+    harmed = Ground(
+        ground.container, ground.owner, Stores(settings, ground.container, {"CHROMA_PREFIX": prefix}), ground.job_id
+    )
+    collections = "/api/v2/tenants/default_tenant/databases/default_database/collections"
+    async with httpx2.AsyncClient(base_url=chroma_url, trust_env=False) as http:
+        for name in (f"{prefix}-{new_id().hex}", f"{prefix}-of-others"):
+            (await http.post(collections, json={"name": name})).raise_for_status()
+        assert len((await harmed.verify())["vectors"].problems) == 1
+        assert (await harmed.verify(mends=True))["vectors"].left == []
+        assert not (await harmed.verify())["vectors"].problems
+        left = [each["name"] for each in (await http.get(collections)).json() if each["name"].startswith(prefix)]
+    assert left == [f"{prefix}-of-others"]
 
 
 async def test_the_command_tells_and_mends(ground: Ground, stores: fixtures.Stores, tmp_path: Path) -> None:
