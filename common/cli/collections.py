@@ -58,6 +58,7 @@ def list_collections(as_json: JsonOption = False, url: UrlOption = None) -> None
 def delete(
     name: Name,
     document: Annotated[str | None, typer.Option(help="Only this document, by name or id.")] = None,
+    as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
     """Remove a collection with its documents, or one document of it."""
@@ -70,7 +71,11 @@ def delete(
         await client.delete(*path)
         return document or name
 
-    error_console().print(f"Removed {ask(url, run)}.", markup=False)
+    removed = ask(url, run)
+    if as_json:
+        print_json({"name": removed, "is_removed": True})
+    else:
+        error_console().print(f"Removed {removed}.", markup=False)
 
 
 @app.command()
