@@ -32,6 +32,8 @@ _FAULTS = (
     TypeError,
     AttributeError,
 )
+# Users name models, too, where another provider is set: more clients than this are built anew.
+_MOST_CLIENTS = 64
 _LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30)
 # A proxy of the environment is not for servers on this machine.
 _DIRECT: dict[str, None] = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
@@ -46,6 +48,7 @@ class LLMManager:
         # Beyond connecting, `StreamWatch` keeps the time.
         timeout = httpx2.Timeout(None, connect=settings.llm_connect_timeout.total_seconds())
         self._http = httpx2.AsyncClient(timeout=timeout, limits=_LIMITS, mounts=_DIRECT)
+        self._clients: dict[tuple[str, str, SecretStr], BaseChatOpenAI] = {}
         # The first client loads more of the SDK; the first call should not wait for it.
         card = ModelCard(name="warm-up", is_openai=True)
         self._client(ModelRoute(card.name, "http://127.0.0.1", SecretStr("none"), card))
@@ -110,8 +113,15 @@ class LLMManager:
         return cast(AsyncGenerator[AIMessageChunk, None], answer)
 
     def _client(self, route: ModelRoute) -> BaseChatOpenAI:
-        """A client is light (0.3 ms): one a call, all on the same pool."""
+        """One for each route, all on the same pool: the first call of a client waits for a thread of its SDK."""
+        name = (route.name, route.base_url, route.api_key)
+        if (found := self._clients.get(name)) is None:
+            if len(self._clients) >= _MOST_CLIENTS:
+                del self._clients[next(iter(self._clients))]
+            found = self._clients[name] = self._build_client(route)
+        return found
 
+    def _build_client(self, route: ModelRoute) -> BaseChatOpenAI:
         async def key() -> str:
             return route.api_key.get_secret_value()
 

@@ -15,6 +15,7 @@ from tests.benchmark.cases.idle import Idle
 from tests.benchmark.cases.latency import Latency
 from tests.benchmark.cases.logins import Logins
 from tests.benchmark.cases.mail import MailRate
+from tests.benchmark.cases.models import Chats, Vectors
 from tests.benchmark.cases.push import PUSH_CASES
 from tests.benchmark.cases.refill import Refill
 from tests.benchmark.cases.schedules import Schedules
@@ -24,7 +25,7 @@ from tests.benchmark.peers.base import Peer
 
 CASES: tuple[type[Case], ...] = (
     *(SubmitOne, SubmitMany, Http, Http32, Http64, Drain, Latency, Waiting, Idle, Crash, Growth, Logins),
-    *(MailRate, Schedules, AgentRate, Documents),
+    *(MailRate, Schedules, AgentRate, Documents, Chats, Vectors),
     *PUSH_CASES,
     *(SupervisedCrash, Refill, Memory, Crowd),
 )

@@ -1,0 +1,64 @@
+"""`bench.calls`: calls of a model through the worker's port beside bare calls of the SDK, taking turns."""
+
+import os
+import random
+from contextlib import aclosing
+from time import perf_counter
+
+from openai import AsyncOpenAI
+from pydantic import BaseModel, ConfigDict
+
+from common.ports import ChatMessage, ChatRequest
+from common.queue.context import JobContext
+from common.queue.definition import job
+
+_MODEL = "gpt-4o-mini"
+
+
+class CallsPayload(BaseModel):
+    """How many calls of each way."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    count: int
+
+
+class Calls(BaseModel):
+    """Seconds of each call."""
+
+    ours: list[float]
+    bare: list[float]
+
+
+@job("bench.calls")
+async def bench_calls(ctx: JobContext, payload: CallsPayload) -> Calls:
+    """Measure both ways, the first some to warm up."""
+    ours, bare = [], []
+    async with AsyncOpenAI(base_url=os.environ["OPENAI_BASE_URL"], api_key="bench", max_retries=0) as client:
+        for number in range(payload.count + 10):
+            prompt = f"{number} {random.random()}"
+            started = perf_counter()
+            await _bare(client, prompt)
+            between = perf_counter()
+            await _ours(ctx, prompt)
+            ended = perf_counter()
+            bare.append(between - started)
+            ours.append(ended - between)
+    return Calls(ours=ours[10:], bare=bare[10:])
+
+
+async def _bare(client: AsyncOpenAI, prompt: str) -> None:
+    stream = await client.chat.completions.create(
+        model=_MODEL,
+        messages=[{"role": "user", "content": prompt}],
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    async for _ in stream:
+        pass
+
+
+async def _ours(ctx: JobContext, prompt: str) -> None:
+    async with aclosing(ctx.ports.chat.stream(ChatRequest([ChatMessage(role="user", content=prompt)]))) as chunks:
+        async for _ in chunks:
+            pass
