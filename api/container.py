@@ -171,11 +171,7 @@ class ApiContainer(CommonContainer):
     )
     members = providers.Singleton(MemberRepository)
     offboarding = providers.Singleton(
-        Offboarding,
-        CommonContainer.settings,
-        CommonContainer.sessions,
-        CommonContainer.schedules,
-        CommonContainer.bulk,
+        Offboarding, CommonContainer.settings, CommonContainer.sessions, CommonContainer.schedules, CommonContainer.bulk
     )
     user_service = providers.Singleton(
         UserService, CommonContainer.sessions, members, cursors, revocations, offboarding

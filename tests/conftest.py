@@ -17,6 +17,9 @@ pytest_plugins = [
     "tests.fixtures.provider",
     "tests.fixtures.stores",
     "tests.fixtures.workers",
+    # these stand on those above
+    "tests.api.threads",
+    "tests.worker.chat_calls",
 ]
 
 _process = pytest.StashKey["subprocess.Popen[str]"]()

@@ -46,7 +46,7 @@ class S3Storage:
             await obstore.put_async(
                 self._store, self._path(key), pieces, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE
             )
-        except BaseError as error:
+        except (BaseError, FileNotFoundError) as error:  # the latter: there is no such bucket
             raise self._fault(error) from None
 
     async def read(self, key: FileKey) -> AsyncGenerator[bytes, None]:
@@ -77,7 +77,7 @@ class S3Storage:
                     key = FileKey.parse(found["path"].removeprefix(self._prefix))
                     if key is not None:
                         yield StoredFile(key, found["last_modified"])
-        except BaseError as error:
+        except (BaseError, FileNotFoundError) as error:
             raise self._fault(error) from None
 
     async def check(self) -> str:
@@ -95,7 +95,7 @@ class S3Storage:
     def _path(self, key: FileKey) -> str:
         return f"{self._prefix}{key.path}"
 
-    def _fault(self, error: BaseError) -> OSError:
+    def _fault(self, error: Exception) -> OSError:
         """The error without the request in it, which may hold more than a log should."""
         return OSError(f"{self._place} does not work: {type(error).__name__}")
 

@@ -1,12 +1,9 @@
 """Threads over HTTP, with a real worker, a real provider and checkpoints in a real file."""
 
 import asyncio
-import os
 import sqlite3
-import sys
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, closing
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,74 +11,10 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from common.config import CommonSettings
-from tests.api.agent_worker import FLOWS
 from tests.api.conftest import PRODUCTION, Connect, MakeUser
+from tests.api.threads import THREADS, TWENTY, Work, asked, create, ended, say, spoken
 from tests.fixtures.provider import Provider, Reply
-from tests.fixtures.stores import Stores
-from tests.fixtures.workers import Watcher, running_worker
-from worker import agent
-from worker.engine import Engine
-
-THREADS = "/api/v1/threads"
-WAIT = {"Prefer": "wait=30"}
-TWENTY = 20
-
-type Work = Callable[..., AbstractAsyncContextManager[Engine]]
-
-
-def worker_values(provider: Provider, folder: Path) -> dict[str, str]:
-    return {
-        "data_dir": str(folder / "data"),
-        "openai_base_url": provider.url,
-        "openai_api_key": "a-key-of-this-test",
-        "default_model": "gpt-4o-mini",
-        "worker_queues": "agent",
-    }
-
-
-@pytest.fixture
-def work(settings: CommonSettings, provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
-    """`async with work():` a worker whose agents remember under the test's folder, with one more flow."""
-    monkeypatch.setattr(agent, "__path__", [*agent.__path__, FLOWS])
-    values = worker_values(provider, tmp_path)
-    return lambda **changes: running_worker(settings, **{**values, **changes})
-
-
-async def create(client: httpx2.AsyncClient, **values: Any) -> str:
-    answer = await client.post(THREADS, json=values)
-    assert answer.status_code == 201, answer.text
-    thread_id: str = answer.json()["id"]
-    return thread_id
-
-
-async def say(client: httpx2.AsyncClient, thread_id: str, content: str, *, wait: bool = True, **values: Any) -> Any:
-    answer = await client.post(f"{THREADS}/{thread_id}/messages", json={"content": content, **values})
-    assert answer.status_code == 202, answer.text
-    return await ended(client, answer.json()) if wait else answer.json()
-
-
-async def resume(client: httpx2.AsyncClient, thread_id: str, **reply: Any) -> Any:
-    answer = await client.post(f"{THREADS}/{thread_id}/resume", json=reply)
-    assert answer.status_code == 202, answer.text
-    return await ended(client, answer.json())
-
-
-async def spoken(client: httpx2.AsyncClient, thread_id: str) -> list[str]:
-    page = await client.get(f"{THREADS}/{thread_id}/messages")
-    return [each["content"] for each in reversed(page.json()["items"])]
-
-
-async def ended(client: httpx2.AsyncClient, job: Any) -> Any:
-    """The job once it has ended, however busy the machine is."""
-    while job["status"] in ("queued", "running"):
-        job = (await client.get(f"/api/v1/jobs/{job['id']}", headers=WAIT)).json()
-    return job
-
-
-def asked(provider: Provider, number: int = -1) -> list[str]:
-    """What the provider was told in a call, but for the instructions."""
-    return [each["content"] for each in provider.seen[number].body["messages"] if each["role"] != "system"]
+from tests.fixtures.workers import Watcher
 
 
 async def test_a_thread_remembers_after_everything_was_restarted(
@@ -223,109 +156,6 @@ async def test_a_deleted_thread_leaves_nothing(
     with closing(sqlite3.connect(tmp_path / "data" / "sqlite-data" / "example" / "sqlite.db")) as db:
         rows = [db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("checkpoints", "writes")]
         assert rows == [0, 0]
-
-
-async def test_an_interrupt_is_answered_by_a_person(
-    client: httpx2.AsyncClient, work: Work, provider: Provider, watcher: Watcher
-) -> None:
-    provider.script(Reply(("Dear all",)), Reply(("Sent",)))
-    async with work():
-        thread_id = await create(client, flow="approval")
-        url = f"{THREADS}/{thread_id}/resume"
-        assert (await client.post(url, json={"approved": True})).json()["code"] == "conflict"
-        paused = await say(client, thread_id, "invite everybody")
-        shown = (await client.get(f"{THREADS}/{thread_id}")).json()
-        refused = await client.post(url, json={"answer": "of course"})
-        done = await resume(client, thread_id, approved=True, note="fine")
-        after = (await client.get(f"{THREADS}/{thread_id}")).json()
-
-    assert (paused["status"], paused["result"]["interrupt"]["expects"]) == ("succeeded", "approval")
-    assert shown["status"] == "interrupted"
-    assert shown["interrupt"]["question"] == "Send 'Dear all'?"
-    assert refused.status_code == 422
-    assert "'approved'" in refused.json()["detail"]
-    assert done["result"]["answer"] == "Sent"
-    assert asked(provider) == ["finish: yes"]
-    assert (after["status"], after["interrupt"]) == ("idle", None)
-    interrupt = await watcher.until(UUID(paused["id"]), "agent.interrupt")
-    assert interrupt.data["node"] == "approve"
-
-
-async def test_a_run_stops_before_a_node_and_goes_on(client: httpx2.AsyncClient, work: Work) -> None:
-    async with work():
-        thread_id = await create(client)
-        paused = await say(client, thread_id, "hello", pause_before=["direct"])
-        done = await resume(client, thread_id)
-
-    assert (paused["result"]["interrupt"]["node"], paused["result"]["answer"]) == ("direct", None)
-    assert done["result"]["answer"] == "Hello, world!"
-
-
-@pytest.mark.parametrize(
-    ("limits", "said"),
-    [
-        ({"max_steps": 1}, "more than 1 steps (max_steps)"),
-        ({"max_seconds": 0.3}, "more than 0.3 s (max_seconds)"),
-        ({"max_tokens": 1}, "max_tokens is 1"),
-    ],
-)
-async def test_a_limit_ends_the_run_and_says_so(
-    client: httpx2.AsyncClient, work: Work, provider: Provider, limits: dict[str, Any], said: str
-) -> None:
-    if "max_seconds" in limits:
-        provider.script(Reply(ending="held"))
-    async with work():
-        thread_id = await create(client, flow="approval" if "max_tokens" in limits else "example")
-        job = await say(client, thread_id, "hello", limits=limits)
-        if "max_tokens" in limits:
-            job = await resume(client, thread_id, approved=True, limits=limits)
-            assert job["status"] == "succeeded"  # the attempt itself made one call
-            return
-    assert (job["status"], job["error"]["code"]) == ("failed", "permanent")
-    assert said in job["error"]["message"]
-
-
-async def test_a_flow_that_is_not_there_fails_with_the_names_of_those_that_are(
-    client: httpx2.AsyncClient, work: Work
-) -> None:
-    async with work():
-        job = await say(client, await create(client, flow="nowhere"), "hello")
-    assert job["error"]["message"].startswith("there is no flow 'nowhere'; the flows are")
-    assert "approval" in job["error"]["message"]
-
-
-async def test_a_killed_run_goes_on_from_its_checkpoint_without_paying_again(
-    client: httpx2.AsyncClient, stores: Stores, provider: Provider, watcher: Watcher, tmp_path: Path
-) -> None:
-    provider.script(Reply(("Dear all",)))
-    hold = tmp_path / "hold"
-    hold.touch()
-    values = {**worker_values(provider, tmp_path), "lease_duration": "3", "heartbeat_interval": "0.5"}
-    env = {**os.environ, **stores.environment, **{name.upper(): value for name, value in values.items()}}
-    command = [sys.executable, "-m", "tests.api.agent_worker"]
-
-    async def start() -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(*command, env={**env, "FLOW_HOLD": str(hold)})
-
-    thread_id = await create(client, flow="approval")
-    job = await say(client, thread_id, "invite everybody", wait=False)
-    worker = await start()
-    try:
-        await asyncio.wait_for(provider.asked.wait(), 60)
-        await watcher.until(UUID(job["id"]), "agent.update")
-        worker.kill()
-        await worker.wait()
-        hold.unlink()
-        worker = await start()
-        await watcher.until(UUID(job["id"]), "agent.interrupt")
-        job = await ended(client, job)
-    finally:
-        worker.terminate()
-        await worker.wait()
-
-    assert (job["status"], job["attempt"]) == ("succeeded", 2)
-    assert job["result"]["interrupt"]["question"] == "Send 'Dear all'?"
-    assert len(provider.seen) == 1
 
 
 async def test_threads_of_others_do_not_exist(connect: Connect, make_user: MakeUser) -> None:
