@@ -30,7 +30,10 @@ def ask_collection(
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
-    """Answer a question from the documents of a collection, and name the passages it rests on."""
+    """Answer a question from the documents of a collection.
+
+    The passages that it rests on are named.
+    """
     options = {"limit": limit, "filter": read_filter(where) if where else None, "model": model}
     payload = {"question": question, **{name: value for name, value in options.items() if value is not None}}
 

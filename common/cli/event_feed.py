@@ -18,7 +18,7 @@ from common.queue.status import TERMINAL
 SNAPSHOT = "job.snapshot"
 """Our own event: the job as it is, where its earlier events are not to be had."""
 
-_FIRST_LOOK, _LOOK_EVERY, _PATIENCE = 1.0, 5.0, 30.0
+_FIRST_LOOK, _LOOK_EVERY, _LAST_CHANCE, _PATIENCE = 1.0, 5.0, 4.0, 30.0
 _UNAUTHORIZED = 401
 Event = dict[str, Any]
 
@@ -62,7 +62,7 @@ async def _patient(client: ApiClient, job_id: str, items: AsyncIterator[Item]) -
             if not done:
                 wait = _LOOK_EVERY
                 with suppress(UnreachableError):  # who waits for the api gives up when its time is over
-                    if (job := await client.job(job_id))["status"] in TERMINAL and not coming.done():
+                    if (job := await client.job(job_id))["status"] in TERMINAL and not await _comes(coming):
                         yield _snapshot(job)
                         yield _terminal(job)
                         return
@@ -77,6 +77,12 @@ async def _patient(client: ApiClient, job_id: str, items: AsyncIterator[Item]) -
     finally:
         coming.cancel()
         await asyncio.wait([coming])
+
+
+async def _comes(coming: "asyncio.Future[Item | None]") -> bool:
+    """Whether the next item comes soon: on a busy machine a door may open after a short job has ended."""
+    done, _ = await asyncio.wait([coming], timeout=_LAST_CHANCE)
+    return bool(done)
 
 
 async def _next(items: AsyncIterator[Item]) -> Item | None:

@@ -20,7 +20,7 @@ from tests.api.conftest import ECHO
 from tests.fixtures.stores import Stores
 
 ROOT = Path(__file__).parents[2]
-MAX_MEGABYTES = 130
+MAX_MEGABYTES = 160
 
 
 async def launch(variables: Mapping[str, str]) -> Process:
