@@ -41,6 +41,7 @@ async def test_events_come_once_and_in_order_by_every_door(
     ]
 
 
+@pytest.mark.soak  # the pause hits everybody on the server, other tests as well
 @pytest.mark.parametrize("doors", DOORS[:3])
 async def test_stall_of_redis_costs_time_and_no_event(
     server: Server, backstage: ApiContainer, person: Person, job: Job, doors: tuple[str, ...]

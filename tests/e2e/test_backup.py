@@ -13,6 +13,7 @@ from tests.fixtures.up import UpProcess
 pytestmark = pytest.mark.e2e
 
 
+@pytest.mark.soak  # most of a minute
 def test_everything_is_back_after_a_wipe(tmp_path: Path) -> None:
     first = UpProcess.launch(tmp_path)
     try:

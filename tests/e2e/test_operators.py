@@ -124,18 +124,20 @@ def test_a_drained_worker_hands_back_what_it_runs(up: UpProcess) -> None:
 
 
 def test_an_admin_looks_after_users(up: UpProcess) -> None:
-    made = letuin("users", "create", "Ada@example.com", "--password-stdin", folder=up.folder, stdin="correct horse x\n")
+    made = letuin(
+        "users", "create", "Grace@example.com", "--password-stdin", folder=up.folder, stdin="correct horse x\n"
+    )
     assert made.returncode == 0, made.stderr
-    assert "ada@example.com" in up.letuin("users", "list")
-    assert json.loads(up.letuin("users", "set-role", "ada@example.com", "operator", "--json"))["role"] == "operator"
-    ada = json.loads(up.letuin("users", "disable", "ADA@example.com", "--json"))
-    assert (ada["is_active"], json.loads(up.letuin("users", "show", ada["id"], "--json"))["is_active"]) == (
+    assert "grace@example.com" in up.letuin("users", "list")
+    assert json.loads(up.letuin("users", "set-role", "grace@example.com", "operator", "--json"))["role"] == "operator"
+    grace = json.loads(up.letuin("users", "disable", "GRACE@example.com", "--json"))
+    assert (grace["is_active"], json.loads(up.letuin("users", "show", grace["id"], "--json"))["is_active"]) == (
         False,
         False,
     )
-    refused = letuin("login", "ada@example.com", "--password-stdin", folder=up.folder, stdin="correct horse x\n")
+    refused = letuin("login", "grace@example.com", "--password-stdin", folder=up.folder, stdin="correct horse x\n")
     assert refused.returncode == 2, refused.stderr
-    assert json.loads(up.letuin("users", "enable", ada["id"], "--json"))["is_active"]
+    assert json.loads(up.letuin("users", "enable", grace["id"], "--json"))["is_active"]
     nobody = letuin("users", "show", "eve@example.com", folder=up.folder)
     assert (nobody.returncode, "No user of your tenant has the address" in nobody.stderr) == (2, True)
 

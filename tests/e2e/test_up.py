@@ -159,6 +159,7 @@ def test_ctrl_c_stops_everything_also_in_the_middle_of_a_job(tmp_path: Path) -> 
         up.stop()
 
 
+@pytest.mark.soak  # half a minute
 def test_two_ctrl_c_stop_everything_at_once(tmp_path: Path) -> None:
     up = UpProcess.launch(tmp_path, env={"WORKER_DRAIN_GRACE": "60"})
     try:
@@ -199,6 +200,7 @@ def test_ctrl_c_during_the_start_leaves_nothing(tmp_path: Path) -> None:
     assert wait_gone(processes) == []
 
 
+@pytest.mark.soak  # half a minute
 def test_nobody_has_to_read_what_it_prints(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     up = UpProcess.launch(tmp_path, output=writing)
