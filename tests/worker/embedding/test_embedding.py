@@ -77,7 +77,8 @@ async def test_a_long_call_is_split_and_leaves_room_for_others(provider: Provide
 async def test_no_request_carries_more_tokens_than_allowed(provider: Provider, with_provider: Build) -> None:
     manager = with_provider(embedding_batch_tokens=100)
     await manager.embed(EmbedRequest(["word " * 30, "word " * 30, "word " * 300, "a", "b"]))
-    assert [len(seen.body["input"]) for seen in provider.seen] == [1, 1, 1, 2]
+    # They are under way at the same time and may arrive in any order.
+    assert sorted(len(seen.body["input"]) for seen in provider.seen) == [1, 1, 1, 2]
 
 
 async def test_one_callers_bad_text_spoils_nobody_elses_vectors(provider: Provider, with_provider: Build) -> None:
