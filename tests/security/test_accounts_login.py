@@ -147,7 +147,8 @@ async def test_a32_every_event_is_a_row_and_a_line_without_secrets(
         secrets += await live_through_everything(ada, mailbox, secrets)
     events = [(row.event, row.outcome) for row in await sql("SELECT event, outcome FROM audit_events ORDER BY id")]
 
-    assert events == [
+    assert events.count(("access.denied", "denied")) == 1  # beside the wrong password; which row comes first is open
+    assert [event for event in events if event[0] != "access.denied"] == [
         ("auth.register", "success"),
         ("auth.verify_email", "failure"),
         ("auth.verify_email", "success"),
@@ -156,7 +157,6 @@ async def test_a32_every_event_is_a_row_and_a_line_without_secrets(
         ("auth.refresh", "success"),
         ("auth.refresh", "failure"),
         ("auth.password_check", "failure"),
-        ("access.denied", "denied"),
         ("auth.password_change", "success"),
         ("auth.password_forgot", "success"),
         ("auth.password_reset", "success"),
