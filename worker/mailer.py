@@ -1,7 +1,7 @@
 """Mails with one effect: an intent row before, the outcome after, and never a second sending by guess."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,6 @@ from loguru import logger
 
 from common.database.direct import DirectPool
 from common.database.model import MailStatus
-from common.database.outage import DATABASE_ERRORS, is_refused_value
 from common.database.session import Sessions
 from common.errors import JobError, PermanentError, Snooze, TransientError
 from common.mail.sealing import open_variables
@@ -29,6 +28,7 @@ from worker.mail.rate import MailRate
 from worker.mail.renderer import TemplateRenderer
 from worker.mail.server import parse_smtp_url
 from worker.mail.transport import Handover, OutcomeUnknownError, SmtpTransport
+from worker.outlast import outlast
 
 _HOUR = timedelta(hours=1)
 _LOOK_AGAIN = timedelta(minutes=1)
@@ -173,7 +173,7 @@ class SmtpMailer:
             template=mail.template,
             may_repeat=mail.may_repeat,
         )
-        state = await _outlast(lambda: self._begins.submit(intent))
+        state = await outlast(lambda: self._begins.submit(intent), what="mail")
         if isinstance(state, Snooze):
             raise state
         if state is None:
@@ -182,7 +182,7 @@ class SmtpMailer:
 
     async def _record(self, mail: OutgoingMail, status: MailStatus, response: str) -> None:
         outcome = MailOutcome(mail.id, mail.attempt, status, response.replace("\x00", ""))
-        if not await _outlast(lambda: self._ends.submit(outcome)):
+        if not await outlast(lambda: self._ends.submit(outcome), what="mail"):
             logger.warning("A mail's outcome was refused; another attempt has taken over: status={}", status)
 
     async def _begin(self, intents: Sequence[MailIntent]) -> list[MailState | Snooze | None]:
@@ -218,15 +218,3 @@ def _unknown(mail: OutgoingMail) -> PermanentError:
         "nobody knows whether the mail was sent, so it was not sent again; "
         f"POST /api/v1/mails/{mail.id}/resend sends it again with the same Message-ID"
     )
-
-
-async def _outlast[R](write: Callable[[], Awaitable[R]]) -> R:
-    """Repeat a write while PostgreSQL is away; the job's timeout and the worker's lease end it."""
-    while True:
-        try:
-            return await write()
-        except DATABASE_ERRORS as error:
-            if is_refused_value(error):
-                raise PermanentError("the mail holds text that cannot be stored") from error
-            logger.warning("PostgreSQL is away; a mail waits: {}", type(error).__name__)
-            await asyncio.sleep(0.5)

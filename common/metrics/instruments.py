@@ -28,10 +28,6 @@ class Instrument(Collector):
         self.meaning = meaning
         self.labels = tuple(labels)
 
-    def collect(self) -> Iterable[Metric]:
-        """The family as it is now."""
-        raise NotImplementedError
-
     @property
     def exported_name(self) -> str:
         """The name that queries use; histograms have `_bucket`, `_sum` and `_count` behind it."""

@@ -1,19 +1,19 @@
 """The books of paid calls in PostgreSQL, written in groups and through outages."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from loguru import logger
 
 from common.database.direct import DirectPool
-from common.database.outage import DATABASE_ERRORS, is_refused_value
-from common.errors import PermanentError, TransientError
+from common.errors import TransientError
 from common.queue.group_commit import GroupCommit
 from common.repository.paid_call import CallKey, PaidCallRepository, Refusal, Reserve, Settlement
+from worker.outlast import outlast
 
-_PAUSE = 0.5
 _LAST_WRITE = 5.0
+_WHAT = "call"
 _TAKEN_OVER = "another attempt has taken over"
 
 
@@ -29,11 +29,11 @@ class PaidLedger:
 
     async def find(self, key: CallKey) -> tuple[bool, Any]:
         """Whether an answer was kept under `key`, and the answer."""
-        return await _outlast(lambda: self._finds.submit(key))
+        return await outlast(lambda: self._finds.submit(key), what=_WHAT)
 
     async def reserve(self, call: Reserve) -> Refusal | None:
         """Keep back what a call may cost; None is granted. Raises `TransientError` when the attempt is outdated."""
-        is_current, refusal = await _outlast(lambda: self._reserves.submit(call))
+        is_current, refusal = await outlast(lambda: self._reserves.submit(call), what=_WHAT)
         if not is_current:
             raise TransientError(_TAKEN_OVER)
         return refusal
@@ -43,7 +43,7 @@ class PaidLedger:
 
         Raises `TransientError` when its attempt is outdated, `PermanentError` for an answer that cannot be stored.
         """
-        if not await _outlast(lambda: self._settles.submit(call)):
+        if not await outlast(lambda: self._settles.submit(call), what=_WHAT):
             raise TransientError(_TAKEN_OVER)
 
     async def settle_anyway(self, call: Settlement) -> None:
@@ -64,15 +64,3 @@ class PaidLedger:
     async def _settle(self, calls: Sequence[Settlement]) -> list[bool]:
         current = await self._calls.settle(self._direct, calls)
         return [call.call_id in current for call in calls]
-
-
-async def _outlast[R](write: Callable[[], Awaitable[R]]) -> R:
-    """Repeat a write while PostgreSQL is away; the job's timeout and the worker's lease end it."""
-    while True:
-        try:
-            return await write()
-        except DATABASE_ERRORS as error:
-            if is_refused_value(error):
-                raise PermanentError("the call holds text that cannot be stored") from error
-            logger.warning("PostgreSQL is away; a paid call waits: {}", type(error).__name__)
-            await asyncio.sleep(_PAUSE)
