@@ -60,5 +60,5 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.close()
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     process.stdout.close()

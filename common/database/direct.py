@@ -14,7 +14,6 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from common.config import CommonSettings
 from common.database.session import connect_arguments
 
-_WAIT_FOR_CONNECTION = 2.0
 _CLOSE = 2.0
 _NEVER = 2**31
 _DIALECT = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
@@ -29,6 +28,7 @@ class DirectPool:
 
     def __init__(self, settings: CommonSettings, *, name: str = "letuin") -> None:
         self._size = settings.database_direct_pool_size
+        self._patience = settings.database_pool_timeout.total_seconds()
         self._arguments = _connect_arguments(settings, name)
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
@@ -36,7 +36,7 @@ class DirectPool:
         """Run one statement, committed when this returns, and its rows, which are read by position or by name."""
         sql, names = compiled_text(clause)
         try:
-            async with (await self._opened()).acquire(timeout=_WAIT_FOR_CONNECTION) as connection:
+            async with (await self._opened()).acquire(timeout=self._patience) as connection:
                 try:
                     return await self.run(connection, sql, [values[name] for name in names])
                 except (asyncpg.PostgresError, ValueError):

@@ -16,7 +16,7 @@ def create_engine(settings: CommonSettings, *, name: str = "letuin") -> AsyncEng
         settings.async_database_url,
         pool_size=settings.database_pool_size,
         max_overflow=0,
-        pool_timeout=2,
+        pool_timeout=settings.database_pool_timeout.total_seconds(),
         pool_pre_ping=False,
         hide_parameters=True,
         connect_args=connect_arguments(settings, name),
@@ -27,8 +27,8 @@ def connect_arguments(settings: CommonSettings, name: str) -> dict[str, Any]:
     """How every connection is made, beyond host, user and database. Seconds."""
     return {
         **tls_arguments(settings.database_url.get_secret_value()),
-        "timeout": 5,
-        "command_timeout": 30,
+        "timeout": settings.database_connect_timeout.total_seconds(),
+        "command_timeout": settings.database_command_timeout.total_seconds(),
         "server_settings": {"application_name": name, "timezone": "UTC"},
     }
 

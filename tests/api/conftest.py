@@ -50,13 +50,7 @@ def build_settings(stores: Stores, tmp_path: Path) -> BuildSettings:
     """Settings on the test's stores; keywords override."""
 
     def build(**changes: Any) -> ApiSettings:
-        values = {
-            "environment": "test",
-            "database_url": stores.database_url,
-            "redis_url": stores.redis_url,
-            "jwt_secret": JWT_SECRET,
-            "data_dir": tmp_path / "data",
-        }
+        values = {**stores.settings, "jwt_secret": JWT_SECRET, "data_dir": tmp_path / "data"}
         return ApiSettings.model_validate({**values, **changes})
 
     return build
@@ -70,7 +64,7 @@ def connect(build_settings: BuildSettings) -> Connect:
     async def open_client(**changes: Any) -> AsyncIterator[httpx2.AsyncClient]:
         async with running(create_app(build_settings(**changes))) as app:
             transport = httpx2.ASGITransport(app)
-            async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=30) as client:
+            async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:
                 yield client
 
     return open_client

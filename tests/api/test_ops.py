@@ -85,7 +85,7 @@ async def test_what_operators_do_is_kept(client: httpx2.AsyncClient, worker: str
     def is_kept(event: dict[str, Any]) -> bool:
         return str(event["event"]).startswith(("queue.", "worker."))
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             kept = [*filter(is_kept, (await client.get("/api/v1/audit")).json()["items"])]
             if len(kept) == 3:

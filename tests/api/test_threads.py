@@ -77,7 +77,7 @@ async def test_a_second_message_stops_the_first(
         await say(client, thread_id, "hello")
         provider.asked.clear()
         first = await say(client, thread_id, "first", wait=False)
-        await asyncio.wait_for(provider.asked.wait(), 20)
+        await asyncio.wait_for(provider.asked.wait(), 60)
         second = await say(client, thread_id, "second", strategy=strategy)
         first = await ended(client, first)
         said = await spoken(client, thread_id)
@@ -142,7 +142,7 @@ async def test_a_deleted_thread_leaves_nothing(
         await say(client, thread_id, "hello")
         provider.asked.clear()
         running = await say(client, thread_id, "more", wait=False)
-        await asyncio.wait_for(provider.asked.wait(), 20)
+        await asyncio.wait_for(provider.asked.wait(), 60)
         for _ in range(2):
             assert (await client.delete(f"{THREADS}/{thread_id}")).status_code == 204
         assert (await ended(client, running))["status"] == "cancelled"

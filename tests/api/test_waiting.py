@@ -57,7 +57,7 @@ async def worker(container: CommonContainer) -> None:
 
 async def until(client: httpx2.AsyncClient, job_id: str, **wanted: Any) -> None:
     """Until the job has these values."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             job = (await client.get(f"{JOBS}/{job_id}")).json()
             if wanted.items() <= {name: job[name] for name in wanted}.items():

@@ -60,12 +60,12 @@ async def test_a_deaf_api_process_says_so_and_hears_again(
         await eventually(lambda: _is(bus.is_connected))
         assert await is_ready()
         proxy.silence()
-        await eventually(is_out, 8)
-        await eventually(lambda: _is(bus.silences > 0), 8)
+        await eventually(is_out, 40)
+        await eventually(lambda: _is(bus.silences > 0), 40)
         connections = bus.connections
         proxy.speak()
-        await eventually(is_ready, 8)
-        await eventually(lambda: _is(bus.connections > connections and bus.is_connected), 8)
+        await eventually(is_ready, 40)
+        await eventually(lambda: _is(bus.connections > connections and bus.is_connected), 40)
 
 
 async def test_without_redis_nobody_is_deaf(container: CommonContainer) -> None:
@@ -110,9 +110,9 @@ async def test_a_deaf_worker_subscribes_again(container: CommonContainer, proxy:
     ears = Ears()
     async with listening(container, ear, ears) as signals:
         proxy.silence()
-        await eventually(lambda: _is(signals.canary.is_deaf and signals.canary.silences > 0), 8)
+        await eventually(lambda: _is(signals.canary.is_deaf and signals.canary.silences > 0), 40)
         proxy.speak()
-        await eventually(lambda: _is(not signals.canary.is_deaf), 8)
+        await eventually(lambda: _is(not signals.canary.is_deaf), 40)
         job = new_id()
         await eventually(lambda: _tell(container, ears, job), 5)
 

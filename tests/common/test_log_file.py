@@ -49,7 +49,7 @@ def test_each_process_has_a_file_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     children = [run(path, name) for name in ("api", "worker-default,LLM", "worker-default,LLM")]
     for child in children:
-        child.communicate(timeout=20)
+        child.communicate(timeout=60)
 
     for child, name in zip(children, ("app.log", "worker-default-llm.log", "worker-default-llm-2.log"), strict=True):
         (line,) = read_log(tmp_path / name)
@@ -113,7 +113,7 @@ def test_processes_that_rotate_at_once_lose_and_mix_nothing(tmp_path: Path) -> N
 
 def test_forked_child_neither_hangs_nor_loses_the_line(tmp_path: Path) -> None:
     child = run(tmp_path / "app.log", "api", "fork")
-    child.communicate(timeout=20)
+    child.communicate(timeout=60)
 
     assert child.returncode == 0
     assert [line["message"] for line in read_log(tmp_path / "app.log")] == ["Started", "Child"]
@@ -122,7 +122,7 @@ def test_forked_child_neither_hangs_nor_loses_the_line(tmp_path: Path) -> None:
 def test_full_disk_does_not_reach_the_caller(tmp_path: Path) -> None:
     (tmp_path / "app.log").symlink_to("/dev/full")
     child = run(tmp_path / "app.log", "api")
-    _, error = child.communicate(timeout=20)
+    _, error = child.communicate(timeout=60)
 
     assert child.returncode == 0
     assert '"message": "Started"' in error

@@ -66,7 +66,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
 @pytest.fixture(scope="module")
 def api(system: UpProcess) -> Iterator[httpx2.Client]:
     """What the admin's programs do beside the console."""
-    with httpx2.Client(base_url=system.state.api_url, timeout=30, trust_env=False) as client:
+    with httpx2.Client(base_url=system.state.api_url, timeout=60, trust_env=False) as client:
         answer = client.post("/api/v1/auth/login", json={"email": EMAIL, "password": PASSWORD})
         client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         yield client

@@ -77,7 +77,7 @@ def test_ctrl_c_leaves_a_followed_job_alone(up: UpProcess) -> None:
     assert following.stderr is not None
     assert following.stderr.readline() == "0%\n"
     following.send_signal(signal.SIGINT)
-    said = following.communicate(timeout=20)[1]
+    said = following.communicate(timeout=60)[1]
     (job,) = json.loads(up.letuin("jobs", "list", "--status", "running", "--json"))["items"]
     up.letuin("jobs", "cancel", job["id"])
 

@@ -54,7 +54,7 @@ class ApiProcess:
         assert self._process is not None
         assert self._process.returncode is None, self._log.read_text()[-3000:]
         try:
-            async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
+            async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
                 return (await client.get(f"http://127.0.0.1:{self.port}/live")).is_success
         except httpx2.TransportError:
             return False

@@ -81,7 +81,7 @@ class Arena:
         async with self.connect() as db:
             return int(await db.fetchval(f"SELECT count(*) FROM jobs WHERE {condition}"))
 
-    async def until(self, condition: str, at_least: int = 1, limit: float = 30) -> None:
+    async def until(self, condition: str, at_least: int = 1, limit: float = 90) -> None:
         """Wait until that many job rows fulfil a condition."""
         async with self.connect() as db:
 
@@ -90,7 +90,7 @@ class Arena:
 
             await eventually(enough, limit)
 
-    async def until_ended(self, limit: float = 60, jobs: Sequence[Job] | None = None) -> None:
+    async def until_ended(self, limit: float = 90, jobs: Sequence[Job] | None = None) -> None:
         """Wait until the accepted jobs have ended; names the ones that did not."""
         ids = [job.id for job in (self.accepted if jobs is None else jobs)]
         async with self.connect() as db:
@@ -173,7 +173,7 @@ class Arena:
             return ()
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], limit: float = 30) -> None:
+async def eventually(holds: Callable[[], Awaitable[bool]], limit: float = 90) -> None:
     """Ask again and again, because nobody announces it, until it holds. Raises `TimeoutError`."""
     async with asyncio.timeout(limit):
         while True:

@@ -44,7 +44,7 @@ class WorkerProcess:
     async def drain(self) -> int:
         """SIGTERM, and wait for the end. The exit code."""
         self.signal(signal.SIGTERM)
-        return await asyncio.wait_for(self._process.wait(), 30)
+        return await asyncio.wait_for(self._process.wait(), 60)
 
     async def ended(self) -> int:
         """Wait for the end. The exit code, negative for a signal."""

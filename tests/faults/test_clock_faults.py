@@ -65,7 +65,7 @@ async def test_a_worker_whose_clock_jumps_by_an_hour_robs_nobody_and_starts_noth
         await arena.submit_many(mark, payload, 6)
         await arena.submit_many(mark, MarkPayload(path=payload.path), 4, SubmitOptions(delay=DELAY))
         await asyncio.sleep(1)
-    await arena.until_ended(30)
+    await arena.until_ended(90)
     stories = await arena.check()
     assert {(story.status, story.claims) for story in stories} == {(JobStatus.SUCCEEDED, 1)}
     assert {story.endings[0].worker_id for story in stories} == {jumping.id, true.id}

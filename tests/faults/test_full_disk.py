@@ -74,14 +74,14 @@ async def test_a_full_disk_refuses_and_loses_nothing(small_disk: Path, tmp_path:
         await asyncio.sleep(2)
         ballast.unlink()
         await servers.container.engine().dispose()
-        await servers.until_ended(40, jobs=servers.accepted[:20])
+        await servers.until_ended(90, jobs=servers.accepted[:20])
         for _ in range(20):
             try:
                 await servers.submit(mark, MarkPayload(path=str(runs)))
             except (SQLAlchemyError, OSError):
                 await asyncio.sleep(0.2)
         rest = [job for job in servers.accepted if job not in servers.accepted[:20]]
-        await servers.until_ended(40, jobs=rest)
+        await servers.until_ended(90, jobs=rest)
         stories = await servers.check(whole_events=False, max_crashes=3)
         assert set(outcomes(stories)) <= {"succeeded", "failed"}
         assert all(worker.is_alive for worker in workers)

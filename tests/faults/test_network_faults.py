@@ -32,7 +32,7 @@ async def test_connections_that_are_cut_again_and_again(data_dir: Path, tmp_path
             storm.chance.choice((storm.redis, storm.postgres)).reset()
             await asyncio.sleep(storm.chance.uniform(0.05, 0.4))
         await submitting
-        await storm.arena.until_ended(30)
+        await storm.arena.until_ended(90)
         stories = await storm.arena.check(whole_events=False)
         assert stream.counts["accepted"] == len(stories) > 150
         assert outcomes(stories) == {"succeeded": len(stories)}
@@ -48,7 +48,7 @@ async def test_a_slow_network_takes_no_lease_and_repeats_nothing(data_dir: Path,
             proxy.faults.delay = 0.05
         stream = Stream(storm, tmp_path / "runs", 100)
         await submit_steadily(storm, stream, 100, 1)
-        await storm.arena.until_ended(30)
+        await storm.arena.until_ended(90)
         stories = await storm.arena.check()
         assert {(story.status, story.claims) for story in stories} == {(JobStatus.SUCCEEDED, 1)}
         assert stream.counts == {"accepted": 100}

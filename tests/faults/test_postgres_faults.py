@@ -45,7 +45,7 @@ async def test_postgres_killed_and_restarted_under_load(arena: Arena, tmp_path: 
         await asyncio.sleep(1.2)
         await arena.kill_server("postgres")
     refused = await submitting
-    await arena.until_ended(60)
+    await arena.until_ended(90)
     stories = await arena.check()
     assert outcomes(stories) == {"succeeded": 500 - refused}
     assert {(story.failures, story.crashes) for story in stories} == {(0, 0)}
@@ -65,12 +65,12 @@ async def test_a_database_that_lets_nobody_in_ends_no_worker(arena: Arena) -> No
     await asyncio.sleep(3)
     await admin.execute("ALTER DATABASE letuin ALLOW_CONNECTIONS true")
     await admin.close()
-    await arena.until_ended(30)
+    await arena.until_ended(90)
     stories = await arena.check()
     assert {(story.status, story.claims) for story in stories} == {(JobStatus.SUCCEEDED, 1)}
     await arena.container.engine().dispose()
     await arena.submit_many(system_echo, HELLO, 20)
-    await arena.until_ended(30)
+    await arena.until_ended(90)
     assert all(worker.is_alive for worker in workers)
 
 
@@ -81,7 +81,7 @@ async def test_running_jobs_survive_a_restart_of_postgres(arena: Arena) -> None:
     await arena.submit_many(system_sleep, SystemSleepPayload(seconds=3), 10)
     await arena.until("status = 'running'", 10)
     await arena.kill_server("postgres")
-    await arena.until_ended(30)
+    await arena.until_ended(90)
     stories = await arena.check()
     assert {(story.status, story.claims) for story in stories} == {(JobStatus.SUCCEEDED, 1)}
 
@@ -101,10 +101,10 @@ async def test_after_an_outage_of_two_leases_no_living_worker_is_robbed(data_dir
             proxy.reset()
             await asyncio.sleep(3)
             proxy.faults.refuses = False
-            await servers.until_ended(30, jobs=[job for job in servers.accepted if job not in long])
+            await servers.until_ended(90, jobs=[job for job in servers.accepted if job not in long])
             for job in long:
                 await servers.container.queue().cancel(job.id, servers.owner)
-            await servers.until_ended(15)
+            await servers.until_ended(90)
             stories = await servers.check()
             assert all(worker.is_alive for worker in workers)
             assert {story.crashes for story in stories} == {0}
@@ -125,7 +125,7 @@ async def test_a_silent_postgres_takes_the_right_to_work_and_gives_it_back(data_
             proxy.silence()
             await asyncio.sleep(5)
             proxy.speak()
-            await servers.until_ended(60)
+            await servers.until_ended(90)
             await servers.check()
             assert cut.is_alive
 

@@ -62,7 +62,7 @@ async def test_cancel_meets_claim(arena: Arena) -> None:
     for _ in range(5):
         waits = [n / 1000 for n in range(20)]
         answers.update(await asyncio.gather(*(submit_and_cancel(arena, seconds=30, wait=w) for w in waits)))
-    await arena.until_ended(30)
+    await arena.until_ended(90)
     stories = await arena.check()
     assert {"cancelled", "requested"}.issuperset(answers)  # a busy machine may claim all of them first
     assert outcomes(stories) == {"cancelled": 100}
@@ -75,7 +75,7 @@ async def test_cancel_meets_finish(arena: Arena) -> None:
     for _ in range(5):
         waits = [0.04 + n / 1000 for n in range(25)]
         answers.update(await asyncio.gather(*(submit_and_cancel(arena, seconds=0.05, wait=w) for w in waits)))
-    await arena.until_ended(30)
+    await arena.until_ended(90)
     stories = await arena.check()
     assert answers["conflict"] == outcomes(stories)["succeeded"]
     assert answers["cancelled"] + answers["requested"] == outcomes(stories)["cancelled"]
@@ -93,7 +93,7 @@ async def test_cancel_meets_drain(arena: Arena) -> None:
         assert {"cancelled", "requested"}.issuperset(answers)
         await draining
     await arena.fleet.start_one()
-    await arena.until_ended(30)
+    await arena.until_ended(90)
     assert outcomes(await arena.check()) == {"cancelled": 60}
 
 
@@ -106,7 +106,7 @@ async def test_cancel_meets_the_reaper(arena: Arena) -> None:
     await victim.kill()
     await arena.fleet.start_one(WORKER_CONCURRENCY="60")
     answers = await asyncio.gather(*(cancel_after(arena, job, moments.uniform(0, 2.5)) for job in jobs[:40]))
-    await arena.until_ended(60)
+    await arena.until_ended(90)
     stories = {story.job_id: story for story in await arena.check()}
     assert set(answers) <= {"cancelled", "requested", "conflict"}
     for job, answer in zip(jobs, answers, strict=False):
@@ -154,7 +154,7 @@ async def test_everything_dies_at_once(arena: Arena, tmp_path: Path) -> None:
     workers = [worker.kill() for worker in arena.fleet.workers]
     await asyncio.gather(arena.kill_server("redis"), arena.kill_server("postgres"), *workers)
     await arena.fleet.start(2)
-    await arena.until_ended(35)
+    await arena.until_ended(90)
     stories = await arena.check(whole_events=False)
     assert outcomes(stories) == {"succeeded": 200}
     assert sum(story.claims - 1 for story in stories) <= 40
@@ -185,7 +185,7 @@ async def test_two_reconcilers_at_once_move_each_job_once(arena: Arena) -> None:
     assert await arena.count("status = 'expired'") == 100
     assert await arena.count("status = 'queued' AND crashes = 1") == 100
     await arena.fleet.start(2)
-    await arena.until_ended(30)
+    await arena.until_ended(90)
     assert outcomes(await arena.check()) == {"succeeded": 100, "expired": 100}
 
 

@@ -22,7 +22,7 @@ HELLO = SystemEchoPayload(message="hello")
 
 @pytest.mark.parametrize(
     ("jobs", "limit"),
-    [pytest.param(1000, 30, id="1000 jobs"), pytest.param(10_000, 120, id="10000 jobs", marks=pytest.mark.soak)],
+    [pytest.param(1000, 90, id="1000 jobs"), pytest.param(10_000, 120, id="10000 jobs", marks=pytest.mark.soak)],
 )
 async def test_flushall_in_the_middle_loses_nothing_and_repeats_nothing(arena: Arena, jobs: int, limit: int) -> None:
     """Window: hint lost in Redis, found by the broker epoch."""
@@ -44,7 +44,7 @@ async def test_valkey_killed_and_restarted_under_load(arena: Arena) -> None:
         await asyncio.sleep(1)
         await arena.kill_server("redis")
     await submitting
-    await arena.until_ended(60)
+    await arena.until_ended(90)
     stories = await arena.check(whole_events=False)
     assert outcomes(stories) == {"succeeded": 600}
     assert {story.claims for story in stories} == {1}
@@ -57,7 +57,7 @@ async def test_without_redis_jobs_are_accepted_run_and_finished(data_dir: Path) 
         proxy.faults.refuses = True
         await cut_off.fleet.start(2, REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0")
         jobs = await cut_off.submit_many(system_echo, HELLO, 200)
-        await cut_off.until_ended(30)
+        await cut_off.until_ended(90)
         stories = await cut_off.check(whole_events=False)
     assert outcomes(stories) == {"succeeded": len(jobs)}
     assert {story.claims for story in stories} == {1}
@@ -77,7 +77,7 @@ async def test_a_silent_redis_delays_no_submission_for_long(data_dir: Path) -> N
             started = asyncio.get_running_loop().time()
             await servers.submit(system_echo, HELLO)
             assert asyncio.get_running_loop().time() - started < 1
-            await servers.until_ended(20)
+            await servers.until_ended(90)
             proxy.speak()
             await through.aclose()
             await servers.check()
@@ -117,7 +117,7 @@ async def test_rubbish_in_redis_stops_no_worker_and_no_job(arena: Arena) -> None
         else:
             await redis.rpush(keys.queue("default"), "a list")  # type: ignore[misc]
         await arena.submit_many(system_echo, HELLO, 10)
-        await arena.until_ended(30)
+        await arena.until_ended(90)
     assert worker.is_alive
     stories = await arena.check(whole_events=False)
     assert {story.claims for story in stories} == {1}
@@ -151,7 +151,7 @@ async def test_a_key_of_the_wrong_type_hurts_only_itself(arena: Arena) -> None:
     await redis.zadd(keys.queue("default"), {"not a job": 0})
     await arena.fleet.start_one()
     await arena.submit_many(system_echo, HELLO, 20)
-    await arena.until_ended(20)
+    await arena.until_ended(90)
     arena.accepted.remove(first)  # it is the one whose events are lost
     await arena.check()
 
@@ -163,10 +163,10 @@ async def test_a_redis_without_memory_refuses_hints_and_no_job(arena: Arena) -> 
     assert (await redis.config_get("maxmemory-policy"))["maxmemory-policy"] == "noeviction"
     await redis.config_set("maxmemory", 1)
     await arena.submit_many(system_echo, HELLO, 50)
-    await arena.until_ended(30)
+    await arena.until_ended(90)
     await redis.config_set("maxmemory", 0)
     await arena.submit_many(system_echo, HELLO, 20)
-    await arena.until_ended(30)
+    await arena.until_ended(90)
     assert {story.claims for story in await arena.check(whole_events=False)} == {1}
     assert worker.is_alive
 
@@ -188,8 +188,8 @@ async def test_a_stopped_valkey_is_as_good_as_none(arena: Arena) -> None:
     await arena.submit_many(system_echo, HELLO, 50)
     arena.stack.supervisor.terminate("redis", signal.SIGSTOP)
     await arena.submit_many(system_echo, HELLO, 50)
-    await arena.until_ended(30)
+    await arena.until_ended(90)
     arena.stack.supervisor.terminate("redis", signal.SIGCONT)
     await arena.submit_many(system_echo, HELLO, 50)
-    await arena.until_ended(30)
+    await arena.until_ended(90)
     assert {story.claims for story in await arena.check(whole_events=False)} == {1}

@@ -43,7 +43,7 @@ async def test_kill_9_loses_no_job_and_repeats_only_what_ran(
     await arena.fleet.start(2, WORKER_CONCURRENCY="10")
     payload = MarkPayload(path=str(tmp_path / "runs"), seconds=0.02)
     await asyncio.gather(arena.submit_many(mark, payload, jobs), kill_at_random(arena, kills, seed=7))
-    await arena.until_ended(limit=30 + jobs / 50)
+    await arena.until_ended(limit=90 + jobs / 50)
     stories = await arena.check(max_crashes=3, whole_events=False)
     assert outcomes(stories) == {"succeeded": jobs}
     assert sum(story.claims - 1 for story in stories) <= 10 * kills

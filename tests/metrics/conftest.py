@@ -56,7 +56,7 @@ class WatchedWorker:
 
     async def until(self, path: str, status: int) -> httpx2.Response:
         """The answer of a probe once it has this status."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 answer = await self.http.get(path)
                 if answer.status_code == status:
@@ -91,5 +91,5 @@ async def worker(settings: CommonSettings) -> AsyncIterator[WatchedWorker]:
         assert spy.container is not None
         assert spy.server is not None
         url = f"http://127.0.0.1:{spy.server.port}"
-        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as http:
+        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as http:
             yield WatchedWorker(engine, spy.container, http, url)

@@ -22,7 +22,7 @@ AUDIT, USERS, KEYS = "/api/v1/audit", "/api/v1/users", "/api/v1/api-keys"
 
 async def eventually[T](ask: Callable[[], Awaitable[T]], is_right: Callable[[T], bool]) -> T:
     """The first answer that is right; rows are written beside the requests."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             answer = await ask()
             if is_right(answer):

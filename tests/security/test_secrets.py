@@ -105,7 +105,7 @@ async def test_secrets_come_to_lie_nowhere(
     async with serving(stores, tmp_path / "data", {**SETTINGS, **own}) as (process, url):
         assert process.stderr is not None
         said = asyncio.create_task(process.stderr.read())
-        async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
+        async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
             login = {"email": user.email, "password": PASSWORD}
             entered = await client.post("/api/v1/auth/login", json=login)
             assert entered.status_code == 200, entered.text

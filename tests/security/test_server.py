@@ -57,7 +57,7 @@ async def send_raw(url: str, raw: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     received = b""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             try:
                 writer.write(raw)
                 await writer.drain()
@@ -76,7 +76,7 @@ async def test_what_is_no_request_gets_a_clear_end(stores: Stores, tmp_path: Pat
     limits = {"REQUEST_TIMEOUT": "1", "ALLOWED_HOSTS": "127.0.0.1"}
     async with serving(stores, tmp_path, limits) as (_, url):
         answers = await asyncio.gather(*(send_raw(url, raw) for raw, _ in RAW.values()))
-        async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
+        async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
             assert (await client.post("/api/v1/jobs", json=ECHO)).status_code == 202
             served = await client.get("/live", headers={"X-Forwarded-For": "192.0.2.1"})
             jobs = (await client.get("/api/v1/jobs")).json()["items"]

@@ -115,7 +115,7 @@ def server_tls(authority: trustme.CA, *names: str) -> ssl.SSLContext:
 async def try_to_tell(ask: Ask, tls: ssl.SSLContext, trusted: Path, *, is_postgres: bool) -> Impostor:
     async with impostor(tls, is_postgres=is_postgres) as server:
         with suppress(Exception):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await ask(server, trusted)
     return server
 

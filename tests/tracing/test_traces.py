@@ -80,7 +80,7 @@ def trace_of(span: ReadableSpan) -> int:
 async def test_one_trace_from_the_request_to_the_attempt(
     stores: Stores, settings: CommonSettings, watcher: Watcher, traces: Traces, tmp_path: Path
 ) -> None:
-    values = {"environment": "test", "database_url": stores.database_url, "redis_url": stores.redis_url}
+    values = stores.settings
     wanted = ApiSettings.model_validate({**values, "jwt_secret": "x" * 40, "data_dir": tmp_path})
     container = ApiContainer(settings=wanted)
     traces.traced(container)

@@ -28,7 +28,7 @@ async def http(serve: Serve, person: Person) -> AsyncIterator[httpx2.AsyncClient
     server = await serve(webhook_private_networks=_HERE, max_webhooks=3)
     headers = {"Authorization": f"Bearer {person.token}"}
     url = f"{server.url}/api/v1"
-    async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=20, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
         yield client
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 
 @dataclass

@@ -23,7 +23,7 @@ def new_job(owner: Owner, kind: str = "system.echo") -> NewJob:
 
 async def until_seen(container: CommonContainer, job: NewJob, status: JobStatus, waiting: str | None = None) -> Job:
     """Wait until the row says so."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             async with container.sessions()() as db:
                 row = await container.jobs().find(db, job.id, job.owner)
@@ -36,26 +36,26 @@ async def test_hints_that_mean_nothing_any_more_delay_nobody(
     container: CommonContainer, settings: CommonSettings, owner: Owner, watcher: Watcher
 ) -> None:
     stale = [Hint(new_id(), owner.user_id, "system.echo", "default") for _ in range(30)]
-    async with running_worker(settings, worker_concurrency=1, worker_poll_interval=5):
+    async with running_worker(settings, worker_concurrency=1, worker_poll_interval=30):
         await watcher.ended(await container.queue().submit(system_echo, HELLO, owner=owner))
         await container.hints().enqueue(stale)
         started = monotonic()
         await watcher.ended(await container.queue().submit(system_echo, HELLO, owner=owner))
-    assert monotonic() - started < 2
+    assert monotonic() - started < 20
 
 
 async def test_no_announcement_is_missed_while_the_worker_looks(
     container: CommonContainer, settings: CommonSettings, owner: Owner, watcher: Watcher
 ) -> None:
     """The poll is put off so far that one missed announcement makes the test late."""
-    async with running_worker(settings, worker_poll_interval=10):
+    async with running_worker(settings, worker_poll_interval=60):
         await watcher.ended(await container.queue().submit(system_echo, HELLO, owner=owner))
         started = monotonic()
         for _ in range(30):
             submits = [container.queue().submit(system_echo, HELLO, owner=owner) for _ in range(3)]
             for job in await asyncio.gather(*submits):
                 await watcher.ended(job)
-    assert monotonic() - started < 8
+    assert monotonic() - started < 50
 
 
 async def test_a_transaction_that_commits_late_is_not_passed_over(

@@ -64,9 +64,8 @@ type Serve = Callable[..., Awaitable[Server]]
 
 @pytest.fixture
 def api_settings(stores: Stores, tmp_path: Path) -> ApiSettings:
-    values = {"environment": "test", "database_url": stores.database_url, "redis_url": stores.redis_url}
     secret = "an-honest-secret-of-more-than-32-bytes"
-    return ApiSettings.model_validate({**values, "data_dir": tmp_path, "jwt_secret": secret})
+    return ApiSettings.model_validate({**stores.settings, "data_dir": tmp_path, "jwt_secret": secret})
 
 
 @pytest.fixture

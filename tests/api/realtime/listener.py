@@ -7,7 +7,7 @@ from typing import Any, Self
 import socketio  # type: ignore[import-untyped]
 
 _EVENTS = ("job:event", "job:reset", "job:update", "job:resync", "tenant:update", "server:disconnect", "notice")
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 type Heard = tuple[str, dict[str, Any]]
 
 
@@ -35,7 +35,7 @@ class Listener:
 
     async def ask(self, event: str, data: object) -> dict[str, Any]:
         """Send an event and return its acknowledgement."""
-        answer: dict[str, Any] = await self.client.call(event, data, timeout=10)
+        answer: dict[str, Any] = await self.client.call(event, data, timeout=60)
         return answer
 
     async def subscribe(self, job_id: object, **where: object) -> dict[str, Any]:

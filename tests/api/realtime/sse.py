@@ -56,7 +56,7 @@ async def open_stream(url: str, token: str | None, last_id: str | None = None) -
     headers |= {"Authorization": f"Bearer {token}"} if token else {}
     headers |= {"Last-Event-ID": last_id} if last_id else {}
     async with (
-        httpx2.AsyncClient(timeout=20, trust_env=False) as client,
+        httpx2.AsyncClient(timeout=60, trust_env=False) as client,
         client.stream("GET", url, headers=headers) as response,
     ):
         yield Reader(response)

@@ -63,14 +63,14 @@ async def follow(program: Path, server: Server, job: Job, *args: str) -> AsyncIt
 
 async def read(process: Process) -> dict[str, Any]:
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         line: dict[str, Any] = json.loads(await process.stdout.readline())
     return line
 
 
 async def read_all(process: Process) -> list[dict[str, Any]]:
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         return [json.loads(line) async for line in process.stdout]
 
 

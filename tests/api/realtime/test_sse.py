@@ -25,7 +25,7 @@ def told(frames: list[Frame]) -> list[dict[str, Any]]:
 
 
 async def ask(server: Server, person: Person, path: str, **headers: str) -> httpx2.Response:
-    async with httpx2.AsyncClient(base_url=server.url, timeout=20, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=60, trust_env=False) as client:
         return await client.get(path, headers={"Authorization": f"Bearer {person.token}", **headers})
 
 

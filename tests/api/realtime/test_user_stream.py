@@ -15,7 +15,7 @@ from tests.api.realtime.story import tell
 async def take(reader: Reader, count: int) -> list[Frame]:
     """The next frames."""
     found: list[Frame] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(found) < count:
             frame = await reader.next()
             assert frame is not None

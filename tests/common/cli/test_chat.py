@@ -71,9 +71,9 @@ async def test_a_conversation_from_the_command_line(url: str, provider: Provider
     env = environment(tmp_path, {"LETUIN_URL": url})
     provider.asked.clear()
     talking = await asyncio.create_subprocess_exec(*command("chat", thread_id, "-m", "wait"), env=env, stderr=PIPE)
-    await asyncio.wait_for(provider.asked.wait(), 30)
+    await asyncio.wait_for(provider.asked.wait(), 60)
     talking.send_signal(signal.SIGINT)
-    _, said = await asyncio.wait_for(talking.communicate(), 30)
+    _, said = await asyncio.wait_for(talking.communicate(), 60)
     assert (talking.returncode, b"Stopped" in said) == (130, True)
     jobs = json.loads((await run("jobs", "list", "--kind", "agent.run", "--json")).stdout)["items"]
     assert jobs[0]["status"] in ("running", "cancelled")

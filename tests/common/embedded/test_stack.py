@@ -110,7 +110,7 @@ async def test_a_killed_server_comes_back_with_its_data(tmp_path: Path) -> None:
             await redis.set("kept", "42")
         for name in FIRST:
             stack.supervisor.terminate(name, signal.SIGKILL)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await asyncio.gather(*(event.wait() for event in back.values()))
             await asyncio.gather(*(stack.supervisor.wait_ready(name) for name in FIRST))
         assert await fetch(urls["DATABASE_URL"], "SELECT answer FROM kept") == 42

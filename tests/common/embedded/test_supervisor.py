@@ -30,7 +30,7 @@ class Lines:
         self._arrived.set()
 
     async def wait_for(self, name: str, line: str, times: int = 1) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.seen.count((name, line)) < times:
                 self._arrived.clear()
                 await self._arrived.wait()

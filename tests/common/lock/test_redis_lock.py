@@ -27,7 +27,7 @@ def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             break
     yield path
     server.terminate()
-    server.communicate(timeout=10)
+    server.communicate(timeout=60)
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ async def test_no_end_is_missed_while_dependants_are_submitted(
 
     async with running_worker(settings):
         children = await asyncio.gather(*(pair() for _ in range(100)))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             rows = [await watcher.ended(child) for child in children]
     assert {row.status for row in rows} == {JobStatus.SUCCEEDED}
     assert EventType.FAILED not in {event.type for event in watcher.seen}

@@ -30,7 +30,7 @@ def call(commits: GroupCommit[int, int], item: int) -> asyncio.Task[int]:
 async def test_lone_item_is_written_inside_the_call_and_the_next_ones_share() -> None:
     store = Store()
     commits = GroupCommit(store.write)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         calls = [call(commits, item) for item in range(4)]
         assert store.writes == [[0]]
         store.gates.put_nowait(None)
@@ -42,7 +42,7 @@ async def test_lone_item_is_written_inside_the_call_and_the_next_ones_share() ->
 async def test_an_item_fails_alone() -> None:
     store = Store()
     commits = GroupCommit(store.write)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         calls = [call(commits, item) for item in (1, 2, 13, 3)]
         for _ in range(5):
             store.gates.put_nowait(None)
@@ -65,7 +65,7 @@ async def test_a_write_that_follows_waits_for_those_who_are_about_to_come(gather
             await asyncio.sleep(0)
         return await commits.submit(item)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         first = [call(commits, item) for item in (0, 1)]
         later = [asyncio.create_task(come_later(item)) for item in (2, 3, 4)]
         for _ in range(5):

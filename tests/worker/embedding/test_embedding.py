@@ -174,7 +174,7 @@ async def test_a_request_that_nobody_waits_for_is_stopped(provider: Provider, wi
     await asyncio.wait([calls[0]])
     assert not provider.seen[0].gone.is_set()
     calls[1].cancel()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(60):
         await provider.seen[0].gone.wait()
     assert all(call.cancelled() for call in calls)
 

@@ -68,7 +68,7 @@ def most_in_a_window(permits: list[Permit], weight: Callable[[Permit], int] = la
 
 async def test_no_window_sees_more_requests_than_the_limit(build: Build) -> None:
     workers = [build(FlowLimits(requests=40)) for _ in range(3)]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         calls = [wait_for_permit(workers[number % 3], ask(number)) for number in range(130)]
         permits = await asyncio.gather(*calls)
     assert 0 < most_in_a_window(permits) <= 40
@@ -105,7 +105,7 @@ async def test_a_large_call_is_not_starved_by_small_ones(build: Build) -> None:
         while not stop.is_set():
             await wait_for_permit(control, ask(number, tokens=10))
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         others = [asyncio.create_task(small(number)) for number in range(10)]
         await wait_for_permit(control, ask(tokens=10))
         await wait_for_permit(control, ask("large", tokens=95))
@@ -131,7 +131,7 @@ async def test_the_slot_of_a_dead_worker_comes_back(build: Build) -> None:
     dead, alive = (build(FlowLimits(concurrency=1), lease=timedelta(milliseconds=300)) for _ in range(2))
     await granted(dead, ask())
     await dead.aclose()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await wait_for_permit(alive, ask())
 
 
@@ -182,9 +182,15 @@ async def test_a_thousand_waiters_come_back_one_after_the_other(build: Build) ->
     seconds = Counter(int(refusal.delay.total_seconds()) for refusal in refusals)
     # A call is taken to last a second until one has ended: ten places come free in each.
     assert max(count for second, count in seconds.items() if second < 50) < 30
-    await control.cool_down("cooling", timedelta(seconds=1))
-    cooled = await asyncio.gather(*(refused(control, ask(model="cooling")) for _ in range(1000)))
-    assert max(Counter(int(refusal.delay.total_seconds()) for refusal in cooled).values()) < 100
+    await control.cool_down("cooling", MINUTE)
+    now = asyncio.get_running_loop().time
+
+    async def comes_back() -> float:
+        refusal = await refused(control, ask(model="cooling"))
+        return now() + refusal.delay.total_seconds()
+
+    back = Counter(int(moment) for moment in await asyncio.gather(*(comes_back() for _ in range(1000))))
+    assert max(back.values()) < 100
 
 
 async def test_who_waits_goes_before_who_comes(build: Build) -> None:
@@ -209,7 +215,7 @@ async def test_a_tenant_with_many_waiters_does_not_hold_up_another(build: Build)
 
 async def test_admit_waits_for_what_is_near_and_snoozes_for_the_rest(build: Build) -> None:
     control = build(FlowLimits(requests=1))
-    async with control.admit(ask()) as first, asyncio.timeout(10):
+    async with control.admit(ask()) as first, asyncio.timeout(60):
         async with control.admit(ask(), patience=timedelta(seconds=5)) as second:
             assert second.cell >= first.cell + 60
         with pytest.raises(Snooze) as caught:

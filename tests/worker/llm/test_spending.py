@@ -33,7 +33,7 @@ async def waiting_for_budget(container: CommonContainer) -> int:
 
 async def nothing_reserved(desk: Desk) -> None:
     """The leader looks each second."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await desk.books())[2]:  # noqa: ASYNC110  rows tell nobody
             await asyncio.sleep(0.05)
 
