@@ -36,6 +36,7 @@ class ApiSettings(CommonSettings):
 
     api_host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=0, le=65535)
+    api_processes: int = Field(1, ge=1, le=64)
     api_stop_timeout: Duration = timedelta(seconds=10)
     allow_open_access_from_network: bool = False
     docs_access: DocsAccess | None = None
@@ -192,6 +193,15 @@ class ApiSettings(CommonSettings):
     def docs(self) -> DocsAccess:
         """Who may read the interface's description."""
         return self.docs_access or ("off" if self.is_production else "public")
+
+    @model_validator(mode="after")
+    def _polling_has_one_process(self) -> Self:
+        if self.socketio_polling and self.api_processes > 1:
+            raise ValueError(
+                "SOCKETIO_POLLING wants every request of a client at one process; set API_PROCESSES=1, "
+                "with several ports behind a balancer with sticky sessions if one is not enough"
+            )
+        return self
 
     @model_validator(mode="after")
     def _page_fits(self) -> Self:

@@ -24,7 +24,7 @@ from api.realtime_submit import Submitter
 from api.request_log import create_writer
 from api.revocations import Revocations
 from api.security import AccessTokens, TokenSigner
-from api.store_figures import StoreFigures
+from api.siblings import Place, create_siblings
 from api.tenant_updates import TenantUpdates
 from api.v1.api_key.service import ApiKeyService
 from api.v1.audit.service import AuditService
@@ -56,7 +56,6 @@ from common.repository.audit import AuditRepository
 from common.repository.budget import BudgetRepository
 from common.repository.collection import CollectionRepository
 from common.repository.document import DocumentRepository
-from common.repository.figures import FiguresRepository
 from common.repository.fleet import FleetRepository
 from common.repository.mail import MailRepository
 from common.repository.member import MemberRepository
@@ -72,13 +71,12 @@ from common.user_log import UserLog
 
 
 class ApiContainer(CommonContainer):
-    """`settings` must be `ApiSettings`."""
+    """`settings` must be `ApiSettings`; `place` is a `Place` where several processes share one port."""
 
+    place: providers.Object[Place | None] = providers.Object(None)
     api_metrics = providers.Singleton(ApiMetrics, CommonContainer.metrics)
     loop_lag = providers.Singleton(LoopLag)
-    store_figures = providers.Singleton(
-        StoreFigures, CommonContainer.sessions, providers.Singleton(FiguresRepository), CommonContainer.metrics
-    )
+    siblings = providers.Singleton(create_siblings, CommonContainer.metrics, CommonContainer.sessions, place)
     users = providers.Singleton(UserRepository)
     secret = providers.Singleton(load_jwt_secret, CommonContainer.settings)
     key_ring = providers.Singleton(KeyRing, CommonContainer.settings, secret)

@@ -7,15 +7,13 @@ from fastapi.responses import PlainTextResponse
 
 from api.dependencies import AuthenticatorDep, SettingsDep, from_state, get_caller
 from api.feature import PROBLEMS, operation_id
-from api.store_figures import StoreFigures
+from api.siblings import Siblings
 from common.errors import ForbiddenError, NotFoundError
-from common.metrics.registry import MetricRegistry
 from common.repository.user import DEFAULT_TENANT_ID
 from common.scopes import Scope
 
 router = APIRouter(tags=["metrics"], generate_unique_id_function=operation_id)
-RegistryDep = Annotated[MetricRegistry, from_state("metrics")]
-StoreFiguresDep = Annotated[StoreFigures, from_state("store_figures")]
+SiblingsDep = Annotated[Siblings, from_state("siblings")]
 
 
 async def check_access(request: Request, settings: SettingsDep, authenticator: AuthenticatorDep) -> None:
@@ -31,10 +29,10 @@ async def check_access(request: Request, settings: SettingsDep, authenticator: A
 
 
 @router.get("/metrics", response_class=PlainTextResponse, responses=PROBLEMS, dependencies=[Depends(check_access)])
-async def get_metrics(
-    registry: RegistryDep, figures: StoreFiguresDep, accept: Annotated[str, Header(include_in_schema=False)] = ""
-) -> Response:
-    """Figures for Prometheus: those of this process, and the jobs of the whole installation by queue and state."""
-    await figures.refresh()
-    text, content_type = registry.render(accept)
+async def get_metrics(siblings: SiblingsDep, accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:
+    """Figures for Prometheus: those of this process, and the jobs of the whole installation by queue and state.
+
+    Where several processes share the port the figures of all, with a label `process`.
+    """
+    text, content_type = await siblings.render(accept)
     return Response(text, media_type=content_type)

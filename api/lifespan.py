@@ -17,7 +17,7 @@ from api.exception_handlers import is_database_away
 from api.health import HealthService
 from api.metrics import show_process
 from api.security import AccessTokens
-from api.store_figures import StoreFigures
+from api.siblings import Siblings
 from api.v1.api_key.service import ApiKeyService
 from api.v1.audit.service import AuditService
 from api.v1.auth.assembly import AccountServices
@@ -40,7 +40,6 @@ from api.v1.thread.turns import TurnService
 from api.v1.usage.service import UsageService
 from api.v1.user.service import UserService
 from api.v1.webhook.service import WebhookService
-from common.metrics.registry import MetricRegistry
 from common.queue.catalog import Catalog
 from common.repository.user import LOCAL_USER, SERVICE_USER
 
@@ -59,8 +58,7 @@ class ApiState(TypedDict):
     authenticator: Authenticator
     tokens: AccessTokens
     health: HealthService
-    metrics: MetricRegistry
-    store_figures: StoreFigures
+    siblings: Siblings
     catalog: Catalog
     accounts: AccountServices
     users: UserService
@@ -113,14 +111,14 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
             await stack.enter_async_context(container.event_streams())
             await stack.enter_async_context(_in_background(_make_builtin_users(container, settings)))
             await stack.enter_async_context(_watched(container))
+            await stack.enter_async_context(container.siblings())
             stack.callback(container.waiter().stop)
             yield ApiState(
                 settings=settings,
                 authenticator=container.authenticator(),
                 tokens=container.tokens(),
                 health=container.health_service(),
-                metrics=container.metrics(),
-                store_figures=container.store_figures(),
+                siblings=container.siblings(),
                 catalog=container.catalog(),
                 accounts=container.accounts(),
                 users=container.user_service(),

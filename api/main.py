@@ -1,5 +1,6 @@
 """The api process: `python -m api.main`."""
 
+import argparse
 import errno
 import signal
 import socket
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -31,6 +33,7 @@ from api.middleware.host import TrustedHostMiddleware
 from api.middleware.security_headers import SecurityHeadersMiddleware
 from api.openapi import DESCRIPTION, TITLE
 from api.settings_summary import summarize
+from api.siblings import Place
 from common.config import settings_error_lines
 from common.errors import InvalidError
 from common.logger import configure_logging, shutdown_logging
@@ -82,19 +85,28 @@ def _guard(app: ASGIApp, settings: ApiSettings) -> ASGIApp:
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT. Exits with 2 for a wrong setting, 3 when the port cannot be had."""
+    place = _parse_place(sys.argv[1:])
     settings = _load_settings()
     try:
-        configure_logging(settings, process="api")
+        configure_logging(settings, process="api" if place is None else f"api-{place.number}")
     except InvalidError as error:
         _exit(_WRONG_SETTING, error.message)
     try:
-        _serve(settings)
+        _serve(settings, place)
     finally:
         shutdown_logging()
 
 
-def _serve(settings: ApiSettings) -> None:
-    container = ApiContainer(settings=settings)
+def _parse_place(arguments: list[str]) -> Place | None:
+    parser = argparse.ArgumentParser(prog="api", description="One api process; `letuin api` starts several.")
+    parser.add_argument("--number", type=int, default=1, help="which of those behind one port (API_PROCESSES)")
+    parser.add_argument("--folder", type=Path, help="where they find each other")
+    flags = parser.parse_args(arguments)
+    return None if flags.folder is None else Place(flags.number, flags.folder)
+
+
+def _serve(settings: ApiSettings, place: Place | None) -> None:
+    container = ApiContainer(settings=settings, place=place)
     try:
         app = create_app(settings, container)
     except InvalidError as error:
@@ -155,7 +167,9 @@ def _listen(settings: ApiSettings) -> socket.socket:
     host, port = settings.api_host, settings.api_port
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
+        # Processes that share a port have a queue of connections each, which the kernel fills in turn.
+        is_shared = settings.api_processes > 1
+        return socket.create_server((host, port), family=family, backlog=2048, reuse_port=is_shared)
     except OSError as error:
         is_taken = error.errno == errno.EADDRINUSE
         reason = "is in use by another process" if is_taken else f"cannot be used ({error.strerror})"

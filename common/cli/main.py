@@ -19,7 +19,7 @@ COMMANDS = {
     "queues": LazyCommand("common.cli.queues", "See queues, pause and resume them (for operators)."),
     "workers": LazyCommand("common.cli.workers", "See worker processes, pause, drain and resize them (for operators)."),
     "top": LazyCommand("common.cli.top", "Watch queues, workers and running jobs, live."),
-    "api": LazyCommand("common.cli.api", "Run the api process."),
+    "api": LazyCommand("common.cli.api", "Run the api: one process, or several behind one port."),
     "worker": LazyCommand("common.cli.worker", "Run worker processes, and start them again when they die."),
     "migrate": LazyCommand("common.cli.migrate", "Bring the database to the newest (or a given) revision."),
     "doctor": LazyCommand("common.cli.doctor", "Check every server and setting, and say how to mend them."),

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from common.cli.api_processes import MOST
 from common.cli.log_stream import LogStream
 from common.cli.output import stream_console
 from common.cli.surroundings import data_dir_of, read_environment
@@ -25,6 +26,9 @@ def up(
         typer.Option(min=0, max=65535, help="Port of the api; 0 takes any. Default: API_PORT, or 8000."),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Where the api listens. Default: API_HOST, or 127.0.0.1.")] = None,
+    api_processes: Annotated[
+        int | None, typer.Option(min=1, max=MOST, help="Api processes behind the port. Default: API_PROCESSES, or 1.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=0, max=32, help="Worker processes of each sort.")] = 1,
     concurrency: Annotated[int | None, typer.Option(min=1, max=1000, help="Jobs at a time, per worker.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Data folder. Default: DATA_DIR, or data.")] = None,
@@ -43,6 +47,7 @@ def up(
             environ,
             host=host,
             port=port,
+            api_processes=api_processes,
             workers=workers,
             concurrency=concurrency,
             data_dir=folder,

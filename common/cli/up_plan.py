@@ -1,16 +1,15 @@
 """What `letuin up` is going to do, decided and checked before anything starts."""
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.cli.exits import CommandError, UnreachableError
+from common.cli.api_processes import claim_port, count_of, port_of
+from common.cli.exits import CommandError
 from common.cli.surroundings import load_settings
 from common.cli.worker_process import WorkerPlan, default_plans
 
-_HOST, _PORT = "127.0.0.1", "8000"
-_LAST_PORT = 65_535
+_HOST = "127.0.0.1"
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
 
 
@@ -20,6 +19,7 @@ class UpPlan:
 
     host: str
     port: int
+    api_processes: int
     data_dir: Path
     log_dir: Path
     is_embedded: bool
@@ -38,6 +38,7 @@ def make_plan(
     *,
     host: str | None,
     port: int | None,
+    api_processes: int | None,
     workers: int,
     concurrency: int | None,
     data_dir: Path,
@@ -60,7 +61,8 @@ def make_plan(
     host = host or environ.get("API_HOST") or _HOST
     return UpPlan(
         host=host,
-        port=_claim_port(host, _parse_port(environ) if port is None else port),
+        port=claim_port(host, port_of(environ, port)),
+        api_processes=count_of(environ, api_processes),
         data_dir=data_dir,
         log_dir=log_dir,
         is_embedded=is_embedded,
@@ -84,27 +86,4 @@ def _make_log_dir(log_dir: Path) -> None:
         raise CommandError(
             f"The log folder {log_dir} cannot be made ({error.strerror}): "
             "make its parent writable, or set LOG_FILE_PATH to a file elsewhere."
-        ) from error
-
-
-def _parse_port(environ: Mapping[str, str]) -> int:
-    text = environ.get("API_PORT") or _PORT
-    if not text.isdecimal() or int(text) > _LAST_PORT:
-        raise CommandError(f"API_PORT must be a number up to {_LAST_PORT}.")
-    return int(text)
-
-
-def _claim_port(host: str, port: int) -> int:
-    """The port, or a free one for 0."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-            probe.listen()
-            return int(probe.getsockname()[1])
-    except OSError as error:
-        raise UnreachableError(
-            f"The api cannot listen on {host}:{port} ({error.strerror}): choose another port with --port, "
-            "or --port 0 for any free one."
         ) from error

@@ -3,6 +3,7 @@
 import os
 from datetime import UTC, datetime
 
+from common.cli.api_processes import ApiProcesses
 from common.cli.exits import ExitCode, UnreachableError
 from common.cli.log_stream import LogStream
 from common.cli.supervision import StopSignals, gather_or_cancel, run_until_stopped, stop_all
@@ -41,19 +42,21 @@ class Up:
         self._stack = EmbeddedStack(
             plan.data_dir, plan.environ, sink=stream, only=None if plan.is_embedded else frozenset()
         )
-        self._names = [*self._stack.names, "api", *(worker.name for worker in plan.workers)]
+        self._apis = ApiProcesses(plan.host, plan.port, plan.api_processes, plan.data_dir)
+        self._names = [*self._stack.names, *self._apis.names, *(worker.name for worker in plan.workers)]
         stream.expect(*self._names)
 
     async def run(self) -> ExitCode:
         """Start all, wait for a signal, stop all. Raises EmbeddedServerError for what will not start."""
         signals = StopSignals()
         signals.install()
-        try:
-            await run_until_stopped(self._start(), signals)
-        finally:
-            self._screen.step("Stopping")
-            await stop_all(self._stack.stop, self._stack.supervisor, self._names, signals)
-            self._screen.close("Everything has stopped")
+        with self._apis:
+            try:
+                await run_until_stopped(self._start(), signals)
+            finally:
+                self._screen.step("Stopping")
+                await stop_all(self._stack.stop, self._stack.supervisor, self._names, signals)
+                self._screen.close("Everything has stopped")
         return signals.exit_code
 
     async def _start(self) -> None:
@@ -80,7 +83,7 @@ class Up:
         environ |= self._screen.colour_variables()
         workers = [WorkerProcess(worker, environ, settings).spec() for worker in self._plan.workers]
         self._screen.step("Starting the api and the workers")
-        await self._stack.supervisor.start(self._api(environ), *workers)
+        await self._stack.supervisor.start(*self._api(environ), *workers)
         self._lock.publish(
             RunState(
                 pid=os.getpid(),
@@ -92,13 +95,12 @@ class Up:
         )
         self._screen.show_summary(self._plan)
 
-    def _api(self, environ: dict[str, str]) -> ProcessSpec:
-        return ProcessSpec(
-            name="api",
-            argv=python_module("api.main"),
-            env={**environ, "API_HOST": self._plan.host, "API_PORT": str(self._plan.port)},
-            ready=answers_http(f"{self._plan.url}/live"),
-        )
+    def _api(self, environ: dict[str, str]) -> list[ProcessSpec]:
+        if self._plan.api_processes > 1:
+            return self._apis.specs(environ)
+        own = {"API_HOST": self._plan.host, "API_PORT": str(self._plan.port), "API_PROCESSES": "1"}
+        ready = answers_http(f"{self._plan.url}/live")
+        return [ProcessSpec(name="api", argv=python_module("api.main"), env={**environ, **own}, ready=ready)]
 
 
 async def _migrate(environ: dict[str, str]) -> None:

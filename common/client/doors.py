@@ -45,6 +45,7 @@ class EventStreamDoor:
         """See `Door.follow`."""
         last_id = f"{place.epoch}:{place.seq}" if place.epoch else None
         path = f"/jobs/{job_id}/events" + (f"?after_seq={place.seq}" if place.seq and not place.epoch else "")
+        opened = float("inf")
         try:
             async with self._http.stream(path, last_id) as answer:
                 if answer.status_code == httpx2.codes.NO_CONTENT:
@@ -52,12 +53,13 @@ class EventStreamDoor:
                 if answer.status_code != httpx2.codes.OK:
                     await answer.aread()
                     raise _temporary(refusal_of(answer))
+                opened = monotonic()
                 async for name, data in _frames(answer.aiter_lines()):
                     item = _read_frame(name, data)
                     if item is not None:
                         yield item
         except httpx2.HTTPError as error:
-            raise DoorClosedError(type(error).__name__) from error
+            raise DoorClosedError(type(error).__name__, open_for=monotonic() - opened) from error
 
     async def aclose(self) -> None:
         """Every stream closes with its generator."""

@@ -33,4 +33,11 @@ class JobFailedError(LetuinError):
 
 
 class DoorClosedError(LetuinError):
-    """A door does not work, or no more; what was seen stays valid. The client goes on at another one."""
+    """A door does not work, or no more; what was seen stays valid. The client goes on at another one.
+
+    `open_for` is how many seconds it was open until then.
+    """
+
+    def __init__(self, message: str, *, open_for: float = 0.0) -> None:
+        super().__init__(message)
+        self.open_for = open_for

@@ -11,7 +11,7 @@ from common.client.errors import DoorClosedError, UnreachableError
 from common.client.http import Http
 from common.client.models import Item, JobEvent, Place
 
-_PAUSE, _REST = 0.2, 30.0
+_PAUSE, _REST, _STEADY = 0.2, 30.0, 1.0
 DOORS = ("socketio", "sse", "poll")
 
 
@@ -51,7 +51,9 @@ class Follower:
                                 return
                     deadline = monotonic() + self._http.patience  # it worked, there was nothing to tell
                 except DoorClosedError as error:
-                    if place == came:
+                    if error.open_for >= _STEADY:  # silence is no absence: a job may have nothing to tell for hours
+                        deadline = monotonic() + self._http.patience
+                    elif place == came:
                         self._resting[name] = monotonic() + _REST
                     if monotonic() > deadline:
                         raise UnreachableError(f"{self._http.url}: no door is open; the last said: {error}") from error

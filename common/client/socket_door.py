@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 import aiohttp
@@ -39,11 +40,12 @@ class SocketDoor:
         self._queues[job_id].add(queue)
         try:
             answer = await self._subscribe(client, job_id, place)
+            opened = monotonic()
             if not answer["recovered"]:
                 yield read_reset({**answer, "job_id": job_id})
             while (heard := await queue.get()) is not None:
                 yield read_reset(heard) if "type" not in heard else JobEvent.model_validate(heard)
-            raise DoorClosedError("the connection was lost")
+            raise DoorClosedError("the connection was lost", open_for=monotonic() - opened)
         finally:
             await self._leave(client, job_id, queue)
 

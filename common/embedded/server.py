@@ -75,3 +75,16 @@ def answers_tcp(port: int) -> Callable[[], Awaitable[bool]]:
         return True
 
     return is_ready
+
+
+def answers_unix(path: Path) -> Callable[[], Awaitable[bool]]:
+    """A readiness check: somebody accepts connections at the socket `path`."""
+
+    async def is_ready() -> bool:
+        _, writer = await asyncio.open_unix_connection(path)
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        return True
+
+    return is_ready

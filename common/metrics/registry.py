@@ -1,15 +1,26 @@
 """Every figure of one process, and the text that Prometheus reads."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.gc_collector import GCCollector
+from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import CollectorRegistry
 
 from common.metrics.instruments import SECONDS, Counter, CounterView, Gauge, Histogram, Instrument, Labels
 
 PREFIX = "letuin_"
+
+
+class _Given:
+    """Families in the place of a registry."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
 
 
 class MetricRegistry:
@@ -50,10 +61,17 @@ class MetricRegistry:
         """A counter that another part keeps."""
         return self._add(CounterView(PREFIX + name, meaning, read, labels))
 
-    def render(self, accept: str = "") -> tuple[bytes, str]:
-        """The figures as `accept` wants them (OpenMetrics, or Prometheus's text), and the content type."""
+    def families(self) -> Iterable[Metric]:
+        """What `render` writes."""
+        return self._registry.collect()
+
+    def render(self, accept: str = "", families: Iterable[Metric] | None = None) -> tuple[bytes, str]:
+        """The figures as `accept` wants them (OpenMetrics, or Prometheus's text), and the content type.
+
+        `families` are written instead of the own ones.
+        """
         encode, content_type = choose_encoder(accept)
-        return encode(self._registry), content_type
+        return encode(self._registry if families is None else _Given(families)), content_type
 
     def _add[I: Instrument](self, instrument: I) -> I:
         self._registry.register(instrument)

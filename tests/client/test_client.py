@@ -16,7 +16,8 @@ from common.client.errors import UnreachableError
 from common.database.model import Job
 from common.jobs.system_echo import SystemEchoPayload, SystemEchoResult, system_echo
 from tests.api.realtime.conftest import Person, Server, delta, kill_listeners, make_person, succeeded
-from tests.api.realtime.story import WORDS, stream
+from tests.api.realtime.story import WORDS, stream, tell
+from tests.faults.proxy import TcpProxy
 from worker.engine import Engine
 
 DOORS = [("socketio",), ("sse",), ("poll",), ("socketio", "sse", "poll")]
@@ -39,6 +40,22 @@ async def test_events_come_once_and_in_order_by_every_door(
     assert [item.model_dump(mode="json", exclude={"first_seq"}) for item in seen if isinstance(item, JobEvent)] == [
         event.public() for event in page.events
     ]
+
+
+@pytest.mark.parametrize("door", ["socketio", "sse"])
+async def test_silence_is_no_absence(
+    server: Server, backstage: ApiContainer, person: Person, job: Job, door: str
+) -> None:
+    """A door that was open and quiet for longer than the client is patient may break, and the client goes on."""
+    async with TcpProxy(int(server.url.rpartition(":")[2])) as proxy:
+        url, seen = f"http://127.0.0.1:{proxy.port}", []
+        async with AsyncLetuinClient(url, token=person.token, doors=[door], patience=1.0) as client:
+            async for item in client.events(str(job.id)):
+                seen.append(item)
+                if item.seq == 1:
+                    asyncio.get_running_loop().call_later(1.2, proxy.reset)
+                    asyncio.get_running_loop().call_later(1.3, asyncio.create_task, tell(backstage, succeeded(job)))
+    assert [item.seq for item in seen] == [1, 2]
 
 
 @pytest.mark.soak  # the pause hits everybody on the server, other tests as well

@@ -28,7 +28,7 @@ def _api(folder: Path) -> dict[str, Instrument]:
         settings=ApiSettings.model_validate({**_NOWHERE, "jwt_secret": "x" * 40, "data_dir": folder})
     )
     container.job_metrics()
-    container.store_figures()
+    container.siblings()
     container.api_metrics()
     show_process(
         container.metrics(),
