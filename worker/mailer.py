@@ -33,6 +33,9 @@ from worker.outlast import outlast
 _HOUR = timedelta(hours=1)
 _LOOK_AGAIN = timedelta(minutes=1)
 _LAST_WRITE = 2.0
+# The mails of a connection come one by one: rows wait for so many, or so many seconds after those before, for others.
+_ROWS, _SPACING = 8, 0.02
+_AHEAD = 2 * _ROWS
 _UNLIMITED = frozenset({LOCAL_USER.id, SERVICE_USER.id, ACCOUNTS_ID})
 
 
@@ -58,8 +61,13 @@ class SmtpMailer:
         self._rate = rate
         self._sender = parse_sender(settings.mail_from)
         self._renderer = TemplateRenderer()
-        self._begins = GroupCommit(self._begin)
-        self._ends = GroupCommit(self._end)
+        rows = max(1, min(_ROWS, settings.worker_concurrency // 4))
+        self._begins = GroupCommit(self._begin, gather=rows, spacing=_SPACING)
+        self._ends = GroupCommit(self._end, gather=rows, spacing=_SPACING)
+        # One mail is written between two looks at the connections: they never wait for a row of them.
+        self._pen = asyncio.Lock()
+        # Announced and not yet sent: a crash leaves no more of them unknown than keep the connections busy.
+        self._ahead = asyncio.Semaphore(settings.smtp_connections * _AHEAD)
         self._transport: SmtpTransport | None = None
 
     async def send(self, mail: OutgoingMail) -> MailReceipt:
@@ -67,30 +75,44 @@ class SmtpMailer:
         transport = self._get_transport()
         self._check_recipient(mail.to)
         draft = await self._word(mail)
-        message = compose(draft, self._sender)
+        async with self._pen:
+            message = compose(draft, self._sender)
         if (size := len(message)) > (limit := self._settings.mail_max_bytes):
             raise PermanentError(f"the mail has {size} bytes; MAIL_MAX_BYTES allows {limit}")
         await self._rate.take(mail.id)
-        state = await self._announce(mail, draft)
-        if state.status is MailStatus.SENT:
-            return MailReceipt(state.message_id, state.response or "")
-        if state.status is MailStatus.UNKNOWN:
-            raise _unknown(mail)
-        return await self._deliver(transport, mail, draft, message)
+        async with self._ahead:
+            sent = await self._send_once(transport, mail, draft, message)
+        if isinstance(sent, MailReceipt):
+            return sent
+        await self._record(mail, MailStatus.SENT, sent)
+        logger.debug("Mail sent: message_id={} bytes={}", draft.message_id, len(message))
+        return MailReceipt(draft.message_id, sent)
 
     async def aclose(self) -> None:
         """Close the connections to the mail server."""
         if self._transport is not None:
             await self._transport.aclose()
 
-    async def _deliver(self, transport: SmtpTransport, mail: OutgoingMail, draft: Draft, message: bytes) -> MailReceipt:
+    async def _send_once(
+        self, transport: SmtpTransport, mail: OutgoingMail, draft: Draft, message: bytes
+    ) -> str | MailReceipt:
+        """What the server said to it now, or the receipt of an attempt before. Every other outcome is written here."""
         handover = Handover()
         try:
-            response = await transport.deliver(self._sender.address, mail.to, message, handover)
+            state = await self._announce(mail, draft)
+            if state.status is MailStatus.SENT:
+                return MailReceipt(state.message_id, state.response or "")
+            if state.status is MailStatus.UNKNOWN:
+                raise _unknown(mail)
+            return await self._deliver(transport, mail, message, handover)
         except asyncio.CancelledError:
             if not handover.is_begun:
                 await self._record_stopped(mail)
             raise
+
+    async def _deliver(self, transport: SmtpTransport, mail: OutgoingMail, message: bytes, handover: Handover) -> str:
+        try:
+            return await transport.deliver(self._sender.address, mail.to, message, handover)
         except JobError as error:
             status = MailStatus.FAILED if isinstance(error, PermanentError) else MailStatus.DEFERRED
             await self._record(mail, status, error.message)
@@ -99,14 +121,15 @@ class SmtpMailer:
             status = MailStatus.DEFERRED if mail.may_repeat else MailStatus.UNKNOWN
             await self._record(mail, status, str(error))
             raise (TransientError(str(error)) if mail.may_repeat else _unknown(mail)) from error
-        await self._record(mail, MailStatus.SENT, response)
-        logger.info("Mail sent: message_id={} bytes={}", draft.message_id, len(message))
-        return MailReceipt(draft.message_id, response)
 
     async def _record_stopped(self, mail: OutgoingMail) -> None:
         """The worker stops before the mail was handed over: the next attempt may send it."""
-        writing = asyncio.ensure_future(self._record(mail, MailStatus.DEFERRED, "the worker was stopped"))
-        await asyncio.wait([writing], timeout=_LAST_WRITE)
+
+        async def write() -> None:
+            await self._begins.drain()  # the intent may be on its way
+            await self._record(mail, MailStatus.DEFERRED, "the worker was stopped")
+
+        await asyncio.wait([asyncio.ensure_future(write())], timeout=_LAST_WRITE)
 
     def _get_transport(self) -> SmtpTransport:
         settings = self._settings

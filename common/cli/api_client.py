@@ -71,9 +71,11 @@ class ApiClient:
         """Remove what is at a path."""
         await self._call("DELETE", _join(path), params=params)
 
-    async def post(self, *path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    async def post(
+        self, *path: str, body: Mapping[str, Any] | None = None, params: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """What the api answers to a POST."""
-        return await self._object("", "POST", _join(path), json=body)
+        return await self._object("", "POST", _join(path), json=body, params=params)
 
     async def upload(self, *path: str, file: tuple[str, BinaryIO], fields: Mapping[str, str]) -> dict[str, Any]:
         """Send a file under its name, with fields beside it."""

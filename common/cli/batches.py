@@ -70,7 +70,7 @@ def cancel(batch_id: BatchId, as_json: JsonOption = False, url: UrlOption = None
 
 async def _submit(client: ApiClient, chunks: Sequence[Sequence[BatchLine]], wait: bool, as_json: bool) -> ExitCode:
     ids, refused = [], 0
-    with _bar() as bar:
+    with counting_bar() as bar:
         shown = bar.add_task("submitting", total=sum(len(lines) for lines in chunks))
         for lines in chunks:
             batch = await client.post("/jobs/batch", body={"jobs": [line.job for line in lines]})
@@ -95,7 +95,7 @@ def _name_refused(lines: Sequence[BatchLine], items: Iterable[dict[str, Any]]) -
 
 
 async def _watch(client: ApiClient, ids: Sequence[str], as_json: bool) -> ExitCode:
-    with _bar() as bar:
+    with counting_bar() as bar:
         shown = bar.add_task("running", total=None)
         while True:
             batches = [await client.get("/batches", batch_id) for batch_id in ids]
@@ -113,7 +113,7 @@ async def _watch(client: ApiClient, ids: Sequence[str], as_json: bool) -> ExitCo
     return ExitCode.OK if counts["succeeded"] + purged == total else ExitCode.FAILED
 
 
-def _bar() -> Progress:
+def counting_bar() -> Progress:
     """A bar on the terminal; nothing where nobody would see it move."""
     console = error_console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -31,7 +31,7 @@ COMMANDS = {
     "collections": LazyCommand("common.cli.collections", "Keep documents in collections, and search them."),
     "ask": LazyCommand("common.cli.ask", "Answer a question from the documents of a collection."),
     "schedules": LazyCommand("common.cli.schedules", "Make schedules, look at them and steer them."),
-    "mail": LazyCommand("common.cli.mail", "Look at the mails that `letuin up` kept."),
+    "mail": LazyCommand("common.cli.mail", "Look at mails, and send them again."),
     "keys": LazyCommand("common.cli.keys", "Make, list and revoke API keys."),
     "users": LazyCommand("common.cli.users", "Create users; as an admin list, change, disable and enable them."),
     "usage": LazyCommand("common.cli.usage", "Sum up what calls of models came to."),

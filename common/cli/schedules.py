@@ -1,91 +1,68 @@
 """`letuin schedules`: jobs that come back, from the command line."""
 
-from typing import Annotated, Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from common.cli.api_client import ApiClient
 from common.cli.asking import ask
-from common.cli.duration import parse_duration
-from common.cli.exits import CommandError
+from common.cli.batches import counting_bar
+from common.cli.exits import ExitCode
+from common.cli.moment import parse_moment, show_moment
 from common.cli.options import JsonOption, UrlOption
-from common.cli.output import answer_console, error_console, print_json, printable
-from common.cli.payload import read_pairs, read_payload
+from common.cli.output import answer_console, error_console, print_json
+from common.cli.schedule_edit import ScheduleId, create, update
+from common.cli.schedule_fields import OverlapOption
+from common.cli.schedule_view import firing_table, schedule_details, schedule_table
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make schedules, look at them and steer them.")
-ScheduleId = Annotated[str, typer.Argument(metavar="ID", help="The schedule's id.")]
 CountOption = Annotated[int, typer.Option(min=1, max=100, help="How many.")]
-
-
-@app.command()
-def create(
-    kind: Annotated[str, typer.Argument(help="The job kind; `letuin jobs kinds` lists them.")],
-    name: Annotated[str, typer.Option(help="What you call it.")],
-    cron: Annotated[str | None, typer.Option(help="Five fields, or an alias like @daily.")] = None,
-    every: Annotated[
-        float | None, typer.Option(parser=parse_duration, metavar="DURATION", help="The time between two slots.")
-    ] = None,
-    at: Annotated[str | None, typer.Option(metavar="MOMENT", help="Once, as 2030-01-31T09:00:00+09:00.")] = None,
-    timezone: Annotated[str, typer.Option(help="The zone of cron's times.")] = "UTC",
-    pairs: Annotated[
-        list[str] | None, typer.Option("--param", "-p", metavar="KEY=VALUE", help="One field of the payload.")
-    ] = None,
-    payload: Annotated[
-        str | None, typer.Option(metavar="JSON|@FILE|-", help="The payload as JSON, from a file, or from stdin.")
-    ] = None,
-    overlap: Annotated[str | None, typer.Option(help="skip, buffer_one, cancel_other or allow.")] = None,
-    catch_up: Annotated[str | None, typer.Option(help="fire_once, fire_all or skip.")] = None,
-    as_json: JsonOption = False,
-    url: UrlOption = None,
-) -> None:
-    """Add a schedule; one of --cron, --every and --at says when."""
-    given = {"cron": cron, "interval": every, "run_at": at, "overlap": overlap, "catch_up": catch_up}
-    body = {"kind": kind, "name": name, "timezone": timezone, **{k: v for k, v in given.items() if v is not None}}
-
-    async def run(client: ApiClient) -> dict[str, Any]:
-        fields = read_payload(payload) if payload is not None else {}
-        if pairs:
-            kinds = {each["name"]: each for each in await client.kinds()}
-            if kind not in kinds:
-                raise CommandError(f"There is no job kind {kind!r}; the kinds are {', '.join(kinds)}.")
-            fields |= read_pairs(pairs, kind, dict(kinds[kind]["payload"]))
-        return await client.post("/schedules", body={**body, "payload": fields})
-
-    made = ask(url, run)
-    if as_json:
-        print_json(made)
-        return
-    answer_console().print(made["id"])
-    error_console().print(f"Next slot: {made['next_run_at']}", style="dim")
+_LONG_POLL = 10.0
+app.command()(create)
+app.command()(update)
 
 
 @app.command("list")
-def list_schedules(as_json: JsonOption = False, url: UrlOption = None) -> None:
+def list_schedules(
+    status: Annotated[
+        Literal["active", "paused", "disabled", "ended"] | None, typer.Option(help="Only those in this state.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+) -> None:
     """List your schedules, the newest first."""
-    page = ask(url, lambda client: client.get("/schedules"))
+
+    async def run(client: ApiClient) -> dict[str, Any]:
+        asked = {"limit": min(limit, 50), **({"status": status} if status else {})}
+        page = await client.get("/schedules", params=asked)
+        items = list(page["items"])
+        while page["next_cursor"] and len(items) < limit:
+            page = await client.get("/schedules", params={**asked, "cursor": page["next_cursor"]})
+            items += page["items"]
+        return {"items": items[:limit], "next_cursor": page["next_cursor"]}
+
+    found = ask(url, run)
     if as_json:
-        print_json(page)
-    elif page["items"]:
-        rows = [{**each, "when": _when(each)} for each in page["items"]]
-        _print_table(rows, ("id", "name", "kind", "when", "status", "next_run_at"))
+        print_json(found)
+    elif found["items"]:
+        answer_console().print(schedule_table(found["items"]))
+        if found["next_cursor"]:
+            error_console().print("There are more; --limit shows them.", style="dim")
     else:
-        error_console().print("No schedules yet.")
+        error_console().print("No schedules yet." if status is None else f"No schedule is {status}.")
 
 
 @app.command()
 def show(schedule_id: ScheduleId, as_json: JsonOption = False, url: UrlOption = None) -> None:
-    """Show one schedule."""
+    """Show one schedule, its times in its own zone."""
     found = ask(url, lambda client: client.get("/schedules", schedule_id))
     if as_json:
         print_json(found)
-        return
-    table = Table.grid(padding=(0, 2))
-    for key, value in found.items():
-        if value not in (None, [], {}):
-            table.add_row(f"[bold]{key}[/]", _text(value))
-    answer_console().print(table)
+    else:
+        answer_console().print(schedule_details(found))
 
 
 @app.command()
@@ -98,7 +75,9 @@ def preview(
         print_json(found)
         return
     for item in found["items"]:
-        answer_console().print(_text(item["local"]))
+        answer_console().print(item["local"], markup=False)
+    if not found["items"]:
+        error_console().print("No slot is left.")
 
 
 @app.command()
@@ -106,12 +85,19 @@ def firings(
     schedule_id: ScheduleId, count: CountOption = 20, as_json: JsonOption = False, url: UrlOption = None
 ) -> None:
     """Show what its slots did, the newest first."""
-    found = ask(url, lambda client: client.get("/schedules", schedule_id, "firings", params={"limit": count}))
+
+    async def run(client: ApiClient) -> tuple[dict[str, Any], str]:
+        found = await client.get("/schedules", schedule_id, "firings", params={"limit": count})
+        zone = "UTC" if as_json else (await client.get("/schedules", schedule_id))["timezone"]
+        return found, zone
+
+    found, zone = ask(url, run)
     if as_json:
         print_json(found)
-        return
-    rows = [{**each, "job": (each["job"] or {}).get("status")} for each in found["items"]]
-    _print_table(rows, ("slot", "cause", "outcome", "lag", "job_id", "job"))
+    elif found["items"]:
+        answer_console().print(firing_table(found["items"], zone))
+    else:
+        error_console().print("No slot has come yet.")
 
 
 @app.command()
@@ -127,9 +113,12 @@ def resume(schedule_id: ScheduleId, as_json: JsonOption = False, url: UrlOption 
 
 
 @app.command("run-now")
-def run_now(schedule_id: ScheduleId, as_json: JsonOption = False, url: UrlOption = None) -> None:
-    """Submit its job at once; prints the job's id. While the job before runs, the overlap of the schedule counts."""
-    fired = ask(url, lambda client: client.post("/schedules", schedule_id, "run-now"))
+def run_now(
+    schedule_id: ScheduleId, overlap: OverlapOption = None, as_json: JsonOption = False, url: UrlOption = None
+) -> None:
+    """Submit its job at once; prints the job's id. While the job before runs, the overlap counts, given or its own."""
+    params = {"overlap": overlap} if overlap else None
+    fired = ask(url, lambda client: client.post("/schedules", schedule_id, "run-now", params=params))
     if as_json:
         print_json(fired)
     else:
@@ -139,18 +128,28 @@ def run_now(schedule_id: ScheduleId, as_json: JsonOption = False, url: UrlOption
 @app.command()
 def backfill(
     schedule_id: ScheduleId,
-    start: Annotated[str, typer.Argument(metavar="START", help="From this moment, as 2030-01-31T09:00:00Z.")],
+    start: Annotated[str, typer.Argument(metavar="START", help="From this moment, as 2030-01-31 or 2030-01-31T09:00.")],
     end: Annotated[str, typer.Argument(metavar="END", help="Until before this moment.")],
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until every job of them has ended.")] = False,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
-    """Fire the past slots of a window that have not fired."""
-    window = {"start": start, "end": end}
-    found = ask(url, lambda client: client.post("/schedules", schedule_id, "backfill", body=window))
-    if as_json:
-        print_json(found)
-    else:
-        error_console().print(f"Fired {len(found['items'])} slots.")
+    """Fire the past slots of a window that have not fired. Moments without an offset are in the schedule's zone.
+
+    With --wait the exit code is 1 when one of the jobs did not succeed.
+    """
+
+    async def run(client: ApiClient) -> ExitCode:
+        zone = (await client.get("/schedules", schedule_id))["timezone"]
+        window = {"start": parse_moment("START", start, zone), "end": parse_moment("END", end, zone)}
+        found = await client.post("/schedules", schedule_id, "backfill", body=window)
+        if as_json:
+            print_json(found)
+        else:
+            error_console().print(_count(len(found["items"])))
+        return await _see_ended(client, found["items"]) if wait else ExitCode.OK
+
+    raise typer.Exit(ask(url, run))
 
 
 @app.command()
@@ -163,28 +162,33 @@ def delete(schedule_id: ScheduleId, as_json: JsonOption = False, url: UrlOption 
     error_console().print(f"Removed schedule {schedule_id}.", markup=False)
 
 
+async def _see_ended(client: ApiClient, firings: Sequence[dict[str, Any]]) -> ExitCode:
+    counts = Counter[str]()
+    with counting_bar() as bar:
+        shown = bar.add_task("running", total=len(firings))
+        for each in firings:
+            job = await client.job(each["job_id"])
+            while job["finished_at"] is None:
+                job = await client.job(each["job_id"], wait=_LONG_POLL)
+            counts[job["status"]] += 1
+            bar.advance(shown)
+    if firings:
+        said = ", ".join(f"{count} {status}" for status, count in counts.items())
+        error_console().print(f"All of them have ended: {said}.")
+    return ExitCode.OK if counts["succeeded"] == len(firings) else ExitCode.FAILED
+
+
+def _count(fired: int) -> str:
+    if not fired:
+        return "Fired nothing: no slot of the window is left that has not fired."
+    return f"Fired {fired} slot{'s' if fired > 1 else ''}; `letuin schedules firings` shows them."
+
+
 def _steer(url: str | None, schedule_id: str, action: str, as_json: bool) -> None:
     found = ask(url, lambda client: client.post("/schedules", schedule_id, action))
     if as_json:
         print_json(found)
-    else:
-        error_console().print(f"Schedule {found['id']} is {found['status']}.")
-
-
-def _when(schedule: dict[str, Any]) -> str:
-    if schedule["cron"] is not None:
-        return f"{schedule['cron']} {schedule['timezone']}"
-    return f"every {schedule['interval']:g} s" if schedule["interval"] is not None else f"at {schedule['run_at']}"
-
-
-def _print_table(rows: list[dict[str, Any]], names: tuple[str, ...]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(name, no_wrap=name.endswith("id"), overflow="fold")
-    for row in rows:
-        table.add_row(*("" if row[name] is None else _text(row[name]) for name in names))
-    answer_console().print(table)
-
-
-def _text(value: object) -> str:
-    return escape(printable(str(value)))
+        return
+    slot = show_moment(found["next_run_at"], found["timezone"])
+    after = f"; next slot {slot}" if slot else ""
+    error_console().print(f"Schedule {found['id']} is {found['status']}{after}.")

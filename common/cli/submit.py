@@ -14,7 +14,7 @@ from common.cli.payload import read_pairs, read_payload
 from common.cli.surroundings import command_name
 from common.cli.target import Target, find_target
 from common.cli.watching import Stay, stay_with
-from common.queue.options import OnFailure, UniqueMode
+from common.queue.options import Notify, OnFailure, UniqueMode
 
 app = typer.Typer(add_completion=False)
 
@@ -52,6 +52,7 @@ def submit(
     on_failure: Annotated[
         OnFailure | None, typer.Option(help="What to do when a job of --after does not succeed. Default: fail.")
     ] = None,
+    notify: Annotated[Notify | None, typer.Option(help="Mail you when the job ends like this.")] = None,
     unique: Annotated[
         str | None, typer.Option(metavar="KEY", help="Do nothing when a job with this key waits or runs.")
     ] = None,
@@ -76,6 +77,7 @@ def submit(
         "expires_in": expires_in,
         "after": after or None,
         "on_failure": on_failure.value if on_failure else None,
+        "notify": notify.value if notify else None,
         "unique": {"mode": UniqueMode.WHILE_ACTIVE.value, "key": unique} if unique else None,
     }
     given = {name: value for name, value in options.items() if value is not None}

@@ -1,13 +1,16 @@
 """`email.send`: one mail to one address, worded by the caller or by a template."""
 
+from base64 import b64decode, b64encode
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import (
-    Base64Bytes,
+    AfterValidator,
     BaseModel,
     ConfigDict,
+    EncodedBytes,
+    EncoderProtocol,
     Field,
     JsonValue,
     StringConstraints,
@@ -16,7 +19,7 @@ from pydantic import (
 )
 
 from common.mail.templates import MailLocale, MailTemplate, check_variables
-from common.mail.text import Line, MailAddress
+from common.mail.text import MailAddress, check_line
 from common.ports import MailAttachment, OutgoingMail
 from common.queue.context import JobContext
 from common.queue.definition import QueueName, Retry, job
@@ -29,9 +32,43 @@ _ALLOWED_HEADERS = frozenset(
     {"in-reply-to", "references", "list-unsubscribe", "list-unsubscribe-post", "auto-submitted", "importance"}
 )
 
+_NOT_IN_NAMES = frozenset('/\\:"<>|?*')
+
+
+def _is_file_name(text: str) -> str:
+    if _NOT_IN_NAMES & set(text):
+        raise ValueError(f"must be a file name without a folder, and without {' '.join(sorted(_NOT_IN_NAMES))}")
+    return text
+
+
+class _Base64(EncoderProtocol):
+    """Refuses what is not Base64, instead of passing over it; line ends may stand in it."""
+
+    @classmethod
+    def decode(cls, data: bytes) -> bytes:
+        try:
+            return b64decode(b"".join(data.split()), validate=True)
+        except ValueError:
+            raise ValueError("must be Base64 (standard alphabet, with padding)") from None
+
+    @classmethod
+    def encode(cls, value: bytes) -> bytes:
+        return b64encode(value)
+
+    @classmethod
+    def get_json_format(cls) -> Literal["base64"]:
+        return "base64"
+
+
+# The length first: what it says is about the text, not about what a check makes of it.
 _HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,75}$")]
-_HeaderValue = Annotated[Line, StringConstraints(min_length=1, max_length=900)]
-_FileName = Annotated[Line, StringConstraints(pattern=r"^[^/\\:\"<>|?*]+$", min_length=1, max_length=150)]
+_HeaderValue = Annotated[str, StringConstraints(min_length=1, max_length=900), AfterValidator(check_line)]
+_Subject = Annotated[str, StringConstraints(min_length=1, max_length=250), AfterValidator(check_line)]
+_FileName = Annotated[
+    str, StringConstraints(min_length=1, max_length=150), AfterValidator(check_line), AfterValidator(_is_file_name)
+]
+
+_FileContent = Annotated[bytes, EncodedBytes(encoder=_Base64)]
 
 
 class EmailAttachment(BaseModel):
@@ -43,7 +80,7 @@ class EmailAttachment(BaseModel):
     content_type: str = Field(
         "application/octet-stream", pattern=r"^[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,60}$"
     )
-    content: Base64Bytes | None = Field(None, description="The file itself, in Base64.")
+    content: _FileContent | None = Field(None, description="The file itself, in Base64.")
     job_id: UUID | None = Field(None, description="Instead of `content`: the result of this job, as JSON.")
     document_id: UUID | None = Field(None, description="Or the file of this document of yours, as it is then.")
 
@@ -60,7 +97,7 @@ class EmailSendPayload(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     to: MailAddress = Field(description="One address.")
-    subject: Annotated[Line, StringConstraints(min_length=1, max_length=250)] | None = None
+    subject: _Subject | None = None
     text: str | None = Field(None, min_length=1, max_length=_MAX_TEXT)
     html: str | None = Field(None, min_length=1, max_length=_MAX_HTML)
     template: MailTemplate | None = None

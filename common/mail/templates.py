@@ -5,13 +5,24 @@ from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
-from common.mail.text import Line
+from common.mail.text import check_line
 
-_Short = Annotated[Line, StringConstraints(min_length=1, max_length=200)]
-_Words = Annotated[Line, StringConstraints(min_length=1, max_length=1000)]
-_Link = Annotated[Line, StringConstraints(max_length=2000, pattern=r"^https?://[^\s<>\"']+$")]
+_Short = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(check_line)]
+_Words = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(check_line)]
+_Link = Annotated[
+    str, StringConstraints(max_length=2000, pattern=r"^https?://[^\s<>\"']+$"), AfterValidator(check_line)
+]
 
 
 class MailTemplate(StrEnum):

@@ -99,4 +99,5 @@ def _duration(seconds: float | None) -> timedelta | None:
 
 def _first(error: ValidationError) -> str:
     item = error.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(str(part) for part in item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(str(part) for part in item['loc'])}: {message}" if item["loc"] else message

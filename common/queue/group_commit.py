@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 _LONGEST_GATHERING = 0.002
 _QUIET_TURNS = 3
@@ -12,15 +13,24 @@ class GroupCommit[T, R]:
 
     `write` returns one outcome per item, in order. When a shared write fails, its items are written one by one, so
     that an item never fails because of its neighbour. With `gather`, a write that follows upon another waits for so
-    many items while more keep coming, 2 ms at most: where the loop is busy, few large writes cost less than many.
+    many items while more keep coming, 2 ms at most: where the loop is busy, few large writes cost less than many. With
+    `spacing` as well, a write waits until so many seconds after the one before: for items that come one by one.
     """
 
     def __init__(
-        self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, max_size: int = 500, gather: int = 0
+        self,
+        write: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+        *,
+        max_size: int = 500,
+        gather: int = 0,
+        spacing: float = 0.0,
     ) -> None:
         self._write = write
         self._max_size = max_size
         self._enough = gather
+        self._spacing = spacing
+        self._next_at = 0.0
+        self._is_enough = asyncio.Event()
         self._pending: list[tuple[T, asyncio.Future[R]]] = []
         self._is_flushing = False
         self._flusher: asyncio.Task[None] | None = None
@@ -30,6 +40,8 @@ class GroupCommit[T, R]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         self._pending.append((item, future))
+        if len(self._pending) >= self._enough:
+            self._is_enough.set()
         if not self._is_flushing:
             self._is_flushing = True
             # Begins inside this call, so that a lone item is on its way before anything else is done.
@@ -44,12 +56,24 @@ class GroupCommit[T, R]:
     async def _flush(self) -> None:
         try:
             while self._pending:
+                if self._spacing:
+                    await self._keep_distance()
                 batch, self._pending = self._pending[: self._max_size], self._pending[self._max_size :]
                 await self._write_batch(batch)
-                if self._pending:
+                if self._pending and not self._spacing:
                     await self._gather()
         finally:
             self._is_flushing = False
+
+    async def _keep_distance(self) -> None:
+        """Wait for enough items, or for the time of the next write."""
+        loop = asyncio.get_running_loop()
+        if len(self._pending) < self._enough and loop.time() < self._next_at:
+            self._is_enough.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._next_at):
+                    await self._is_enough.wait()
+        self._next_at = loop.time() + self._spacing
 
     async def _gather(self) -> None:
         """Let the loop turn while that brings more items."""

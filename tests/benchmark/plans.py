@@ -15,7 +15,7 @@ from sqlalchemy import TextClause
 
 from common.database.direct import compiled_text
 from common.ids import new_id
-from common.repository import attempt, limit, retention, upkeep
+from common.repository import attempt, limit, retention, schedule, upkeep
 from tests.benchmark.servers import running_servers
 
 _ROWS = 1_000_000
@@ -32,16 +32,25 @@ _FILL = """
                  now() + CASE WHEN n % 10 = 1 THEN interval '1 day' ELSE (n - $1) * interval '1 millisecond' END AS due
           FROM generate_series(1, $1::int) AS n) AS made
 """
+_FILL_SCHEDULES = """
+    INSERT INTO schedules (id, tenant_id, owner_id, name, kind, payload, options, cron, anchor, timezone, jitter,
+                           overlap, catch_up, catch_up_window, next_slot, due_at)
+    SELECT gen_random_uuid(), $2, $2, 's', 'bench.noop', '{}', '{}', '@daily', now(), 'UTC', '0', 'skip', 'fire_once',
+           '1 day', now() + interval '1 hour', now() + interval '1 hour'
+    FROM generate_series(1, $1::int)
+"""
 _INTRO = """# Plans of the hot statements
 
 What PostgreSQL does at {rows:,} rows (half of them waiting, a fifth of these delayed by a day; {running:,} running; the
-rest ended). Only the steps that read rows are shown. Made by `python -m tests.benchmark.plans`, on a fresh database
-after `ANALYZE`; times are of the second of two runs, in milliseconds, the whole batch of {batch} where there is one.
+rest ended), beside {schedules:,} schedules that are not due. Only the steps that read rows are shown. Made by
+`python -m tests.benchmark.plans`, on a fresh database after `ANALYZE`; times are of the second of two runs, in
+milliseconds, the whole batch of {batch} where there is one.
 
 | statement | rows | ms | how rows are found |
 |---|---:|---:|---|
 """
 _BATCH = 200
+_SCHEDULES = 100_000
 
 
 def main(
@@ -60,12 +69,13 @@ async def _explain_all(rows: int) -> str:
         try:
             owner, worker = new_id(), await _make_worker(db)
             await db.execute(_FILL, rows, owner, worker)
+            await db.execute(_FILL_SCHEDULES, _SCHEDULES, owner)
             await db.execute("VACUUM ANALYZE")
             running = await db.fetchval("SELECT count(*) FROM jobs WHERE status = 'running'")
             lines = [await _explain(db, name, clause, values) for name, clause, values in await _statements(db, worker)]
         finally:
             await db.close()
-    return _INTRO.format(rows=rows, running=running, batch=_BATCH) + "".join(lines)
+    return _INTRO.format(rows=rows, running=running, batch=_BATCH, schedules=_SCHEDULES) + "".join(lines)
 
 
 async def _make_worker(db: asyncpg.Connection) -> UUID:
@@ -107,6 +117,8 @@ async def _statements(db: asyncpg.Connection, worker: UUID) -> list[tuple[str, T
         ("jobs of dead workers", upkeep._REAP, {"limit": _BATCH, "max_crashes": 3}),
         ("expiry", upkeep._EXPIRE, {"limit": _BATCH}),
         ("purge", retention._PURGE_JOBS, purge),
+        ("look of every tick of the scheduler", schedule._LOOK, {}),
+        ("schedules that are due", schedule._DUE, {"limit": _BATCH}),
     ]
 
 

@@ -1,12 +1,13 @@
 """A mail as bytes: headers, text and HTML parts, attachments; and a last look at what came out."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email import message_from_bytes
+from email.header import Header
 from email.headerregistry import Address, HeaderRegistry
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime, getaddresses
 from typing import Any
 
@@ -14,10 +15,22 @@ from common.errors import PermanentError
 from common.mail.text import check_address, check_line
 
 _STRUCTURE = frozenset({"content-type", "content-transfer-encoding", "mime-version"})
+_LONGEST_LINE = 78
+_FOLD = re.compile(r"\r\n(?=[ \t])")
+
+
+class _Written(str):
+    """The value of a header, and the line or lines that it is written as."""
+
+    name: str
+    lines: str
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self.lines}{policy.linesep}"
 
 
 class _Headers(HeaderRegistry):
-    """Makes the class of each kind of header once, not for every header of every mail."""
+    """Writes most headers itself, and makes the class of each other kind once, not for every header of every mail."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,8 +42,29 @@ class _Headers(HeaderRegistry):
             self._made[key] = super().__getitem__(key)
         return self._made[key]
 
+    def __call__(self, name: str, value: Any) -> Any:
+        text = str(value)
+        if _is_plain(name, text):
+            lines = text
+        elif not text.isascii() and (name.lower() == "subject" or name.lower() not in self.registry):
+            # Some Pythons lose the spaces where they fold such a text.
+            lines = Header(text, "utf-8", header_name=name, maxlinelen=_LONGEST_LINE).encode(linesep="\r\n")
+        else:
+            return super().__call__(name, value)
+        header = _Written(text)
+        header.name, header.lines = name, lines
+        return header
 
-_POLICY = SMTP.clone(header_factory=_Headers())
+
+def _is_plain(name: str, text: str) -> bool:
+    """Whether it is one short line of printable ASCII, which needs neither parsing nor folding."""
+    fits = 0 < len(text) <= _LONGEST_LINE - len(name) - 2
+    is_safe = text.isascii() and text.isprintable() and "=?" not in text and text == text.strip()
+    return fits and is_safe and name.lower() != "content-disposition"
+
+
+# 7bit: not every server takes 8-bit texts, and one that has to encode them again breaks signatures.
+_POLICY = SMTP.clone(header_factory=_Headers(), cte_type="7bit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +156,9 @@ def _check_head(content: bytes, draft: Draft) -> None:
     if draft.reply_to is not None:
         expected.add("reply-to")
     head, _, _ = content.partition(b"\r\n\r\n")
-    parsed = message_from_bytes(head + b"\r\n\r\n")
-    names = [name.lower() for name in parsed if name.lower() not in _STRUCTURE]
-    if sorted(names) != sorted(expected) or parsed["To"] != draft.to:
+    lines = _FOLD.sub("", head.decode("ascii", "replace")).split("\r\n")
+    fields = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    names = [name for name, _ in fields if name not in _STRUCTURE]
+    is_broken = any("\r" in line or "\n" in line for line in lines)
+    if is_broken or sorted(names) != sorted(expected) or ("to", draft.to) not in fields:
         raise PermanentError("the mail's head would not be the one that was asked for; it was not sent")

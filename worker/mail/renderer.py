@@ -53,6 +53,7 @@ def _environment(*, autoescape: bool) -> Environment:
     return ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=autoescape,
+        auto_reload=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

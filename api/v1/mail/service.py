@@ -66,7 +66,9 @@ class MailService:
         async with self._sessions.begin() as db:
             mail = await self._get(db, caller, mail_id)
             if mail.status not in _MAY_BE_SENT_AGAIN:
-                raise ConflictError(f"mail {mail_id} is {mail.status}; only failed or unknown ones are sent again")
+                raise ConflictError(
+                    f"mail {mail_id} is {mail.status}; only failed, deferred and unknown ones are sent again"
+                )
             owner = Owner(mail.tenant_id, mail.owner_id)
             requeued = await self._jobs.retry(db, mail_id, owner)
             job = await self._jobs.get(db, mail_id, owner)

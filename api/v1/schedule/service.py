@@ -129,7 +129,8 @@ class ScheduleService:
         async with self._sessions.begin() as db:
             schedule = await self._get(db, reach, schedule_id, lock=True)
             if schedule.status not in (ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED):
-                raise ConflictError(f"schedule {schedule_id} is {schedule.status}")
+                is_how = "has ended" if schedule.status == ScheduleStatus.ENDED else "is disabled"
+                raise ConflictError(f"schedule {schedule_id} {is_how}; it does not fire anyway")
             schedule.status, schedule.due_at, schedule.pending_slot = str(ScheduleStatus.PAUSED), None, None
             await self._touch(db, schedule, await self._schedules.now(db))
         return schedule
@@ -191,7 +192,9 @@ class ScheduleService:
             trigger = replace(trigger_of(schedule), starts_at=None)
             slots = trigger.between(start, end, limit=limit + 1)
             if len(slots) > limit:
-                raise InvalidError(f"MAX_BACKFILL allows {limit} slots at a time", path=("body", "start"))
+                raise InvalidError(
+                    f"MAX_BACKFILL allows {limit} slots at a time; choose a shorter window", path=("body", "start")
+                )
             made = await self._fire(db, schedule, slots, now, "backfill")
         await self._announcer.announce_many([job for _, job in made])
         return made

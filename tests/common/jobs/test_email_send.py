@@ -36,7 +36,9 @@ PROOF = {"name": "Ada", "code": "1234", "expires_minutes": 10}
         ({"headers": {"X-A": "1\r\nBcc: eve@example.com"}}, "headers", "control characters"),
         ({"headers": {"X-A": "1", "x-a": "2"}}, "headers", "set once"),
         ({"headers": {f"X-{n}": "1" for n in range(21)}}, "headers", "at most 20"),
-        ({"attachments": [{"filename": "../x", "content": "YQ=="}]}, "filename", "pattern"),
+        ({"subject": "x" * 251}, "subject", "at most 250 characters"),
+        ({"attachments": [{"filename": "../x", "content": "YQ=="}]}, "filename", "without a folder"),
+        ({"attachments": [{"filename": "x", "content": "%%%"}]}, "content", "must be Base64"),
         ({"attachments": [{"filename": "x\r\ny", "content": "YQ=="}]}, "filename", "control characters"),
         ({"attachments": [{"filename": "x"}]}, "attachments", "content, job_id"),
         ({"text": None}, "payload", "text or html"),
@@ -66,3 +68,9 @@ def test_unsafe_or_half_mails_are_refused(changes: dict[str, Any], field: str, s
 def test_a_template_needs_its_variables(variables: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         EmailSendPayload(to="ada@example.com", template=MailTemplate.VERIFY_EMAIL, variables=variables)
+
+
+def test_the_content_of_a_file_outlives_its_row() -> None:
+    wrapped = {"filename": "x", "content": "aGVs\nbG8="}
+    mail = EmailSendPayload.model_validate({**MAIL, "attachments": [wrapped]})
+    assert EmailSendPayload.model_validate_json(mail.model_dump_json()).attachments[0].content == b"hello"

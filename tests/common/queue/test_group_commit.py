@@ -72,3 +72,29 @@ async def test_a_write_that_follows_waits_for_those_who_are_about_to_come(gather
             store.gates.put_nowait(None)
         await asyncio.gather(*first, *later)
     assert store.writes == writes
+
+
+async def test_items_that_come_one_by_one_wait_for_enough_of_them() -> None:
+    store = Store()
+    commits = GroupCommit(store.write, gather=3, spacing=3600)
+    for _ in range(2):
+        store.gates.put_nowait(None)
+    async with asyncio.timeout(60):
+        assert await commits.submit(0) == 0
+        calls = [call(commits, item) for item in (1, 2)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert store.writes == [[0]]
+        assert await commits.submit(3) == 30
+        assert await asyncio.gather(*calls) == [10, 20]
+    assert store.writes == [[0], [1, 2, 3]]
+
+
+async def test_a_lone_item_waits_no_longer_than_the_spacing() -> None:
+    store = Store()
+    commits = GroupCommit(store.write, gather=3, spacing=0.01)
+    for _ in range(2):
+        store.gates.put_nowait(None)
+    async with asyncio.timeout(60):
+        assert [await commits.submit(item) for item in (1, 2)] == [10, 20]
+    assert store.writes == [[1], [2]]

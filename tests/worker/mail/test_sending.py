@@ -243,3 +243,15 @@ async def test_all_workers_together_keep_to_the_rate_of_the_provider(post: Post,
         await eventually(are_settled)
     assert len(mail_server.taken) == 3
     assert len(jobs) == 6
+
+
+async def test_of_mails_in_line_a_worker_that_stops_loses_sight_of_none(post: Post, mail_server: MailServer) -> None:
+    mail_server.may_answer.clear()
+    async with post.worker(mail_server, smtp_connections=1, worker_drain_grace=0):
+        jobs = [await post.submit() for _ in range(4)]
+        await mail_server.got_data.wait()
+    mail_server.may_answer.set()
+    async with post.worker(mail_server):
+        ended = [await post.watcher.ended(job) for job in jobs]
+    assert sorted(job.status for job in ended) == ["failed", "succeeded", "succeeded", "succeeded"]
+    assert sorted([(await post.mail(job)).status for job in jobs]) == ["sent", "sent", "sent", "unknown"]
