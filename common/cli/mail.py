@@ -19,9 +19,7 @@ from common.cli.options import JsonOption, UrlOption
 from common.cli.output import answer_console, error_console, print_json, printable
 from common.cli.surroundings import data_dir_of, read_environment
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Look at mails: what `letuin up` kept, and what became of yours."
-)
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Look at mails, and send them again.")
 _COLOURS = {"sent": "green", "failed": "red", "unknown": "magenta"}
 _ENVELOPE = ("X-Envelope-From", "X-Envelope-To")
 
