@@ -140,10 +140,12 @@ class ApiContainer(CommonContainer):
         tenant_updates,
         admission,
         denials,
+        CommonContainer.sessions,
     )
     user_log = providers.Singleton(UserLog, CommonContainer.redis, CommonContainer.keys, CommonContainer.settings)
     event_streams = providers.Singleton(
-        EventStreams, CommonContainer.settings, event_bus, history, waiter, admission, user_log
+        *(EventStreams, CommonContainer.settings, event_bus, history, waiter, admission, user_log),
+        CommonContainer.sessions,
     )
 
     request_logs = providers.Singleton(

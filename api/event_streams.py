@@ -17,10 +17,13 @@ from api.event_bus import EventBus
 from api.job_history import JobHistory, Position, has_ended
 from api.relay import Relay
 from api.streams import Stream, Streams, frame, place_of
+from api.thread_feeds import ThreadFeeds
+from api.thread_places import ThreadPlaces
 from api.token_watch import TokenWatch
 from api.user_feeds import UserFeeds
 from api.waiter import JobWaiter
 from common.database.model import Job
+from common.database.session import Sessions
 from common.errors import UnavailableError
 from common.events import EventPage, is_terminal
 from common.ids import new_id
@@ -76,6 +79,7 @@ class EventStreams:
         waiter: JobWaiter,
         admission: Admission,
         user_log: UserLog,
+        sessions: Sessions,
     ) -> None:
         self._settings = settings
         self._history = history
@@ -84,12 +88,13 @@ class EventStreams:
         self.streams = Streams(max_backlog=settings.max_client_backlog, patience=settings.slow_client_timeout)
         self.relay = Relay(bus, history, self.streams)
         self._feeds = UserFeeds(bus, user_log, self.streams)
+        self._threads = ThreadFeeds(bus, sessions, history, self.streams, self._close)
         self._tokens = TokenWatch(settings.token_recheck_interval)
         self._stack = AsyncExitStack()
         self._is_stopping = False
 
     async def __aenter__(self) -> Self:
-        for part in (self.relay, self._feeds, self._tokens):
+        for part in (self.relay, self._feeds, self._threads, self._tokens):
             await self._stack.enter_async_context(part)
         return self
 
@@ -159,6 +164,28 @@ class EventStreams:
             user_id = visitor.caller.owner.user_id
             async with self._feeds.feed(listener, stream, user_id, last_id):
                 yield stream
+
+    @asynccontextmanager
+    async def open_thread(
+        self, visitor: Visitor, thread_id: UUID, places: ThreadPlaces | None
+    ) -> AsyncIterator[Stream]:
+        """A stream of all jobs of the visitor's thread, behind `places` or those that wait or run now, then live.
+
+        Raises `RateLimitedError`, and `NotFoundError` for the threads of others.
+        """
+        async with self._open(visitor) as (listener, stream):
+            stream.places = places or ThreadPlaces()
+            try:
+                owner, is_back = visitor.caller.owner, places is not None
+                joined = await self._threads.subscribe(listener, thread_id, owner, stream.places, is_back=is_back)
+                data = {"thread_id": str(thread_id), "recovered": joined.recovered, "was_recovering": is_back}
+                stream.put(frame("subscribed", {**data, "jobs": joined.jobs}, str(stream.places)))
+                yield stream
+            finally:
+                self._threads.forget(listener)
+
+    async def _close(self, listener: str, _thread_id: UUID) -> None:
+        self.streams.end(listener, "thread deleted")
 
     @asynccontextmanager
     async def _open(self, visitor: Visitor) -> AsyncIterator[tuple[str, Stream]]:

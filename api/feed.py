@@ -76,6 +76,16 @@ class Feed:
     def is_empty(self) -> bool:
         return not self.members and not self.joins
 
+    @property
+    def is_over(self) -> bool:
+        """Whether every member was sent the job's last event, and nothing waits that would say otherwise."""
+        return self.has_ended and not self._pending and not self._is_stale and self._pump is None
+
+    @property
+    def place(self) -> Position:
+        """The last event that the members were sent."""
+        return Position(self._epoch, self._seq, self._seq, recovered=True)
+
     def offer(self, event: Event) -> None:
         """A live event. When delivery is stuck the log is read later instead of keeping everything here."""
         if len(self._pending) >= _MAX_PENDING:

@@ -8,7 +8,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Self
 
-from loguru import logger
 from pydantic import BaseModel, ValidationError
 from redis.asyncio import Redis
 
@@ -19,24 +18,37 @@ from api.clients import Clients
 from api.config import ApiSettings
 from api.denials import Denials
 from api.event_bus import EventBus
-from api.exception_handlers import is_database_away
 from api.job_history import JobHistory
-from api.realtime_schema import Handshake, JobRequest, SubscribeRequest, TenantRequest, refusal
+from api.realtime_refusal import refusal_of
+from api.realtime_schema import (
+    Handshake,
+    JobRequest,
+    SubscribeRequest,
+    TenantRequest,
+    ThreadRequest,
+    ThreadSubscribeRequest,
+    refusal,
+)
 from api.realtime_submit import SubmitRefusedError, Submitter
+from api.realtime_threads import ThreadRooms
 from api.relay import Relay
 from api.socketio_bus import BusClientManager
 from api.socketio_server import socketio
 from api.tenant_updates import TenantUpdates
 from api.token_watch import TokenWatch
 from api.user_updates import UserUpdates
-from common.errors import AppError, ForbiddenError, NotFoundError, RateLimitedError, UnauthorizedError
+from common.database.session import Sessions
+from common.errors import ForbiddenError, NotFoundError, RateLimitedError, UnauthorizedError
 from common.queue.client import Cancelled, JobQueue
 from common.redis import RedisKeys
 from common.scopes import JobAction, Scope
 
 _MAX_MESSAGE_BYTES = 64 * 1024
 _FLOOD_SECONDS = 10
-_KNOWN = ("job:subscribe", "job:unsubscribe", "job:submit", "job:cancel", "tenant:subscribe", "tenant:unsubscribe")
+_KNOWN = (
+    *("job:subscribe", "job:unsubscribe", "job:submit", "job:cancel"),
+    *("thread:subscribe", "thread:unsubscribe", "tenant:subscribe", "tenant:unsubscribe"),
+)
 
 
 @dataclass(slots=True)
@@ -71,6 +83,7 @@ class Realtime:
         tenants: TenantUpdates,
         admission: Admission,
         denials: Denials,
+        sessions: Sessions,
     ) -> None:
         self._settings = settings
         self._denials = denials
@@ -86,6 +99,7 @@ class Realtime:
         )
         self.relay = Relay(bus, history, self.clients)
         self.updates = UserUpdates(bus, self.clients)
+        self._threads = ThreadRooms(settings, bus, sessions, history, self.clients)
         self._tenants = tenants
         self._tokens = TokenWatch(settings.token_recheck_interval)
         self._connected: dict[str, _Client] = {}
@@ -93,7 +107,7 @@ class Realtime:
         self._register()
 
     async def __aenter__(self) -> Self:
-        for part in (self.relay, self.updates, self._tenants.serve(self.clients), self._tokens):
+        for part in (self.relay, self.updates, self._threads.feeds, self._tenants.serve(self.clients), self._tokens):
             await self._stack.enter_async_context(part)
         return self
 
@@ -117,6 +131,8 @@ class Realtime:
         self._answer("job:subscribe", SubscribeRequest, self._subscribe)
         self._answer("job:unsubscribe", JobRequest, self._unsubscribe)
         self._answer("job:cancel", JobRequest, self._cancel)
+        self._answer("thread:subscribe", ThreadSubscribeRequest, self._threads.subscribe)
+        self._answer("thread:unsubscribe", ThreadRequest, self._threads.unsubscribe)
         self._answer("tenant:subscribe", TenantRequest, self._subscribe_tenant)
         self._answer("tenant:unsubscribe", TenantRequest, self._unsubscribe_tenant)
         self.server.on("job:submit", partial(self._handle, "job:submit", self._submit))
@@ -142,7 +158,7 @@ class Realtime:
         except RateLimitedError as error:
             raise socketio.exceptions.ConnectionRefusedError("too_many_clients") from error
         except Exception as error:
-            raise socketio.exceptions.ConnectionRefusedError(_refusal_of(error)["error"]["code"]) from error
+            raise socketio.exceptions.ConnectionRefusedError(refusal_of(error)["error"]["code"]) from error
         requests = TokenBucket(self._settings.max_client_requests)
         self._connected[sid] = _Client(caller, token, host, address, requests)
         identify = partial(self._identify, token, host, fresh=True)
@@ -152,6 +168,7 @@ class Realtime:
 
     async def _on_disconnect(self, sid: str, _reason: str) -> None:
         self.relay.forget(sid)
+        self._threads.feeds.forget(sid)
         self._tokens.remove(sid)
         await self._tenants.leave(self.clients, sid)
         if (client := self._connected.pop(sid, None)) is not None:
@@ -180,9 +197,9 @@ class Realtime:
             return refused.answer
         except ForbiddenError as error:
             self._denials.record(error, client.caller, what=event[:100], path="/socket.io/", request_id=None)
-            return _refusal_of(error)
+            return refusal_of(error)
         except Exception as error:
-            return _refusal_of(error)
+            return refusal_of(error)
 
     async def _charge(self, sid: str, client: _Client) -> None:
         """Count a request. Raises `RateLimitedError`; a client that does not stop is disconnected."""
@@ -272,16 +289,3 @@ def _address(environ: dict[str, Any]) -> str:
 
 def _outcome(cancelled: Cancelled) -> dict[str, str]:
     return {"outcome": str(cancelled.outcome), "cancel_way": str(cancelled.way)}
-
-
-def _refusal_of(error: Exception) -> dict[str, Any]:
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False)[0]
-        path = ".".join(str(part) for part in first["loc"])
-        return refusal("invalid", f"{path}: {first['msg']}" if path else first["msg"])
-    if isinstance(error, AppError):
-        return refusal(error.code, error.message)
-    if is_database_away(error):
-        return refusal("unavailable", "the database does not answer; try again soon")
-    logger.opt(exception=error).error("Unforeseen error in a Socket.IO request")
-    return refusal("internal_error", "something went wrong on our side")

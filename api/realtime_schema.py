@@ -32,6 +32,29 @@ class SubscribeRequest(JobRequest):
     epoch: Annotated[str, StringConstraints(strict=True, max_length=64)] | None = None
 
 
+class ThreadRequest(_Request):
+    """`thread:unsubscribe`."""
+
+    thread_id: UUID
+
+
+class TurnPlace(_Request):
+    """The last event that was seen of one job of a thread; `turn` came with it."""
+
+    turn: int = Field(ge=1, le=10**9, strict=True)
+    seq: int = Field(ge=0, le=2**53, strict=True)
+    epoch: Annotated[str, StringConstraints(strict=True, max_length=64)] | None = None
+
+
+class ThreadSubscribeRequest(ThreadRequest):
+    """`thread:subscribe`: what comes after these places, which name the newest job and all that had not ended.
+
+    Left out: all jobs that wait or run now, from their beginning.
+    """
+
+    after: Annotated[list[TurnPlace], Field(max_length=100)] | None = None
+
+
 class TenantRequest(_Request):
     """`tenant:subscribe` and `tenant:unsubscribe`: the caller's own tenant, so there is nothing to say."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from time import monotonic
 from typing import Self
 from uuid import UUID
@@ -51,6 +51,23 @@ class Relay:
     def count_subscriptions(self, sid: str) -> int:
         """How many jobs the client follows."""
         return len(self._subscriptions.get(sid, ()))
+
+    @property
+    def job_ids(self) -> Collection[UUID]:
+        """The jobs that are followed."""
+        return self._feeds.keys()
+
+    def follows(self, sid: str, job_id: UUID) -> bool:
+        """Whether the client follows the job."""
+        return job_id in self._subscriptions.get(sid, ())
+
+    async def retire(self, sid: str) -> list[tuple[UUID, Position]]:
+        """Unsubscribe the client from jobs whose end it was sent; where their logs were left."""
+        ended = [self._feeds[job_id] for job_id in self._subscriptions.get(sid, ()) if job_id in self._feeds]
+        done = [(feed.job_id, feed.place) for feed in ended if feed.is_over and sid in feed.members]
+        for job_id, _ in done:
+            await self.unsubscribe(sid, job_id)
+        return done
 
     async def subscribe(self, sid: str, job: Job, position: Position) -> None:
         """Deliver the job's events after `position`, then live. Replaces an earlier subscription to the job.

@@ -8,11 +8,12 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from api.thread_places import ThreadPlaces
 from common.events import is_terminal
 
 _LAG_SHARE = 4
 _CHUNK = 64 * 1024
-_NAMES = {"job:reset": "reset", "job:resync": "resync", "server:disconnect": "disconnect"}
+_NAMES = {"job:reset": "reset", "thread:reset": "reset", "job:resync": "resync", "server:disconnect": "disconnect"}
 
 
 class Stream:
@@ -22,6 +23,7 @@ class Stream:
         self.queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.rooms: set[str] = set()
         self.ends_with_job = False
+        self.places: ThreadPlaces | None = None
         self.is_closed = False
 
     def put(self, frame: bytes) -> None:
@@ -88,6 +90,11 @@ class Streams:
         for stream in self._streams.values():
             stream.end()
 
+    def end(self, listener: str, reason: str) -> None:
+        """Let one stream end, and say why."""
+        if (stream := self._streams.get(listener)) is not None:
+            stream.end(end_frame(reason))
+
     def is_connected(self, listener: str) -> bool:
         return listener in self._streams and not self._streams[listener].is_closed
 
@@ -96,11 +103,13 @@ class Streams:
         names = list(self._streams) if to is None else [to] if to in self._streams else self.members(to)
         if not names:
             return
-        encoded = _encode(event, data)
+        encoded = b"" if event.startswith("thread:") else _encode(event, data)
         is_end = event == "job:event" and is_terminal(data["type"])
         for name in names:
             stream = self._streams[name]
-            if is_end and stream.ends_with_job:
+            if stream.places is not None:
+                stream.put(_encode_placed(event, data, stream.places))
+            elif is_end and stream.ends_with_job:
                 stream.end(encoded, end_frame("job ended"))
             else:
                 stream.put(encoded)
@@ -178,6 +187,14 @@ def _encode(event: str, data: dict[str, Any]) -> bytes:
     if event in ("job:event", "job:reset"):
         return frame(name, data, place_of(data["epoch"], data["seq"]))
     return frame(name, data)
+
+
+def _encode_placed(event: str, data: dict[str, Any], places: ThreadPlaces) -> bytes:
+    """A frame of a thread: its place tells of every job that has not ended."""
+    name = _NAMES.get(event) or str(data.get("type", event))
+    if "turn" in data:
+        places.move(data["turn"], data["epoch"], data["seq"], is_over=is_terminal(data.get("type", "")))
+    return frame(name, data, str(places))
 
 
 def end_frame(reason: str) -> bytes:

@@ -5,7 +5,7 @@ Needs httpx2, pydantic and, for the Socket.IO door, python-socketio; nothing of 
 
 from common.client.async_client import AsyncJob, AsyncLetuinClient
 from common.client.errors import ApiError, JobFailedError, LetuinError, UnreachableError
-from common.client.models import Job, JobEvent, JobReset, Place
+from common.client.models import Job, JobEvent, JobReset, Place, ThreadEvent
 from common.client.sync_client import LetuinClient, SyncJob
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "LetuinError",
     "Place",
     "SyncJob",
+    "ThreadEvent",
     "UnreachableError",
 ]

@@ -11,7 +11,8 @@ from pydantic import BaseModel, TypeAdapter
 from common.client.errors import JobFailedError
 from common.client.following import DOORS, Follower
 from common.client.http import Http, Token
-from common.client.models import Item, Job, Place
+from common.client.models import Item, Job, Place, ThreadEvent
+from common.client.threads import follow_thread
 from common.queue.definition import JobKind
 
 _LONGEST_WAIT = 20.0
@@ -128,6 +129,13 @@ class AsyncLetuinClient:
         A `JobReset` stands where earlier events are not to be had any more. Raises `ApiError`, `UnreachableError`.
         """
         return self._follower.follow(job_id, place or Place())
+
+    def thread_events(self, thread_id: str, place: str | None = None) -> AsyncGenerator[ThreadEvent]:
+        """Every event of every job of a thread behind `place`, or of those that wait or run now, and of all later ones.
+
+        Ends when the thread is deleted. Raises `ApiError`, `UnreachableError`.
+        """
+        return follow_thread(self._http, thread_id, place)
 
     async def cancel(self, job_id: str) -> Job:
         """Stop a job. Raises `ApiError` with code `conflict` when it ended in another way before."""

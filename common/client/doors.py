@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import httpx2
 
@@ -54,8 +54,8 @@ class EventStreamDoor:
                     await answer.aread()
                     raise _temporary(refusal_of(answer))
                 opened = monotonic()
-                async for name, data in _frames(answer.aiter_lines()):
-                    item = _read_frame(name, data)
+                async for frame in frames(answer.aiter_lines()):
+                    item = _read_frame(frame.name, frame.data)
                     if item is not None:
                         yield item
         except httpx2.HTTPError as error:
@@ -95,17 +95,28 @@ class PageDoor:
         return page
 
 
-async def _frames(lines: AsyncIterator[str]) -> AsyncGenerator[tuple[str, Any]]:
-    name, data = "message", ""
+class Frame(NamedTuple):
+    """One server-sent event."""
+
+    name: str
+    data: Any
+    id: str | None
+
+
+async def frames(lines: AsyncIterator[str]) -> AsyncGenerator[Frame]:
+    """The events of an open stream."""
+    name, data, place = "message", "", None
     async for line in lines:
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if line == "":
             if data:
-                yield name, json.loads(data)
-            name, data = "message", ""
+                yield Frame(name, json.loads(data), place)
+            name, data, place = "message", "", None
         elif field == "event":
             name = value
+        elif field == "id":
+            place = value
         elif field == "data":
             data += value
 

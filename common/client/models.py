@@ -74,6 +74,18 @@ class Place:
 type Item = JobEvent | JobReset
 
 
+@dataclass(frozen=True, slots=True)
+class ThreadEvent:
+    """Something of a thread: the `item` of its job `turn`, or None where jobs were left out: read its messages again.
+
+    Keep the last `place`, and a later `thread_events` goes on behind it.
+    """
+
+    place: str
+    turn: int | None = None
+    item: Item | None = None
+
+
 def read_reset(data: dict[str, Any]) -> JobReset:
     """A reset from an acknowledgement, a `job:reset`, or the first frame of a stream."""
     snapshot = data.get("snapshot")

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from common.client.async_client import AsyncJob, AsyncLetuinClient
 from common.client.following import DOORS
 from common.client.http import Token
-from common.client.models import Item, Job, Place
+from common.client.models import Item, Job, Place, ThreadEvent
 from common.queue.definition import JobKind
 
 
@@ -107,21 +107,25 @@ class LetuinClient:
 
     def events(self, job_id: str, place: Place | None = None) -> Iterator[Item]:
         """See `AsyncLetuinClient.events`."""
-        events = self._client.events(job_id, place)
-        try:
-            while True:
-                if (item := self.call(_next(events))) is None:
-                    return
-                yield item
-        finally:
-            self.call(events.aclose())
+        yield from self._iterate(self._client.events(job_id, place))
+
+    def thread_events(self, thread_id: str, place: str | None = None) -> Iterator[ThreadEvent]:
+        """See `AsyncLetuinClient.thread_events`."""
+        yield from self._iterate(self._client.thread_events(thread_id, place))
 
     def cancel(self, job_id: str) -> Job:
         """See `AsyncLetuinClient.cancel`."""
         return self.call(self._client.cancel(job_id))
 
+    def _iterate[T](self, events: AsyncGenerator[T]) -> Iterator[T]:
+        try:
+            while (item := self.call(_next(events))) is not None:
+                yield item
+        finally:
+            self.call(events.aclose())
 
-async def _next(events: AsyncGenerator[Item]) -> Item | None:
+
+async def _next[T](events: AsyncGenerator[T]) -> T | None:
     return await anext(events, None)
 
 

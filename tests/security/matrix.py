@@ -138,6 +138,7 @@ TABLE = (
     Access("GET /api/v1/threads/{thread_id}/messages", OWNER_SIDE, makes="thread"),
     Access("GET /api/v1/threads/{thread_id}/history", OWNER_SIDE, makes="thread"),
     Access("GET /api/v1/threads/{thread_id}/state", OWNER_SIDE, makes="thread"),
+    Access("GET /api/v1/threads/{thread_id}/events", OWNER_SIDE, makes="thread", is_stream=True),
     Access("POST /api/v1/threads/{thread_id}/fork", OWNER_SIDE, makes="checkpoint", body={"title": "another"}),
     Access("POST /api/v1/threads/{thread_id}/resume", OWNER_SIDE, makes="interrupt", body={"answer": "yes"}),
     Access("POST /api/v1/collections", EVERYBODY, body={"name": "a new name"}),

@@ -22,6 +22,7 @@ SECONDS = int(os.environ.get("FUZZ_SECONDS", "3"))
 LEFT_OUT = (
     "/api/v1/events",
     "/api/v1/jobs/{job_id}/events",
+    "/api/v1/threads/{thread_id}/events",
     "/api/v1/auth/logout",
     "/api/v1/auth/logout-all",
     "/api/v1/auth/sessions/{session_id}",

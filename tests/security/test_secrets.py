@@ -34,7 +34,7 @@ SETTINGS = {
     "LOG_FORMAT": "console",
     "REQUEST_LOG_FLUSH_INTERVAL": "0.05",
 }
-ENDLESS = {"/api/v1/events", "/api/v1/jobs/{job_id}/events"}
+ENDLESS = {"/api/v1/events", "/api/v1/jobs/{job_id}/events", "/api/v1/threads/{thread_id}/events"}
 
 
 def calls() -> Iterator[tuple[str, str]]:

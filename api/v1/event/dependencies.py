@@ -8,6 +8,7 @@ from fastapi import Depends, Header, Query, Request
 
 from api.dependencies import AuthenticatorDep, CallerDep, from_state
 from api.event_streams import EventStreams, Place, Visitor
+from api.thread_places import ThreadPlaces
 from common.errors import HeaderError
 
 _PLACE = re.compile(r"([0-9A-Za-z_-]{1,64}):(\d{1,16})")
@@ -31,6 +32,18 @@ async def get_place(
     return Place(int(found[2]), found[1], was_given=True)
 
 
+async def get_thread_places(
+    last_event_id: Annotated[str | None, Header(description="The last id that this stream gave.")] = None,
+) -> ThreadPlaces | None:
+    """Where the client was in a thread. Raises `HeaderError` for an id that is not one of this stream."""
+    if not last_event_id:
+        return None
+    try:
+        return ThreadPlaces.parse(last_event_id)
+    except ValueError as error:
+        raise HeaderError("Last-Event-ID must be an id that this stream gave, like `3!3.3f2a91bc.17`") from error
+
+
 async def get_visitor(request: Request, caller: CallerDep, authenticator: AuthenticatorDep) -> Visitor:
     """Who opens a stream."""
     authorization, host = request.headers.get("authorization"), request.headers.get("host")
@@ -44,6 +57,7 @@ async def wants_page(accept: Annotated[str | None, Header(include_in_schema=Fals
     return "application/json" in accepted and "text/event-stream" not in accepted
 
 
+ThreadPlacesDep = Annotated[ThreadPlaces | None, Depends(get_thread_places)]
 PlaceDep = Annotated[Place, Depends(get_place)]
 VisitorDep = Annotated[Visitor, Depends(get_visitor)]
 WantsPageDep = Annotated[bool, Depends(wants_page)]

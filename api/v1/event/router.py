@@ -6,10 +6,11 @@ from fastapi import Header, Response, status
 
 from api.dependencies import CallerDep, SettingsDep
 from api.feature import feature_router
-from api.v1.event.dependencies import EventStreamsDep, PlaceDep, VisitorDep, WantsPageDep
+from api.v1.event.dependencies import EventStreamsDep, PlaceDep, ThreadPlacesDep, VisitorDep, WantsPageDep
 from api.v1.event.response import EventStreamResponse
 from api.v1.event.schema import EventPageRead
 from api.v1.job.dependencies import JobIdDep, WaitDep
+from api.v1.thread.router import ThreadIdDep
 
 router = feature_router(tag="events")
 
@@ -42,6 +43,22 @@ async def stream_job_events(
     if await streams.is_over(job, place):
         return Response(status_code=status.HTTP_204_NO_CONTENT)
     return EventStreamResponse(streams.open_job(visitor, job, place), settings.sse_heartbeat)
+
+
+@router.get("/threads/{thread_id}/events", response_class=Response, responses={200: _STREAM})
+async def stream_thread_events(
+    thread_id: ThreadIdDep,
+    visitor: VisitorDep,
+    places: ThreadPlacesDep,
+    streams: EventStreamsDep,
+    settings: SettingsDep,
+) -> Response:
+    """All events of all jobs of a thread, streamed text included: behind your place, or of those that wait or run now.
+
+    Each is that of its job, with `thread_id` and `turn`. The stream goes on from job to job until you leave.
+    """
+    streams.knock(visitor)
+    return EventStreamResponse(streams.open_thread(visitor, thread_id, places), settings.sse_heartbeat)
 
 
 @router.get("/events", response_class=Response, responses={200: _STREAM})

@@ -6,7 +6,10 @@ from typing import Any, Self
 
 import socketio  # type: ignore[import-untyped]
 
-_EVENTS = ("job:event", "job:reset", "job:update", "job:resync", "tenant:update", "server:disconnect", "notice")
+_EVENTS = (
+    *("job:event", "job:reset", "job:update", "job:resync", "tenant:update", "server:disconnect", "notice"),
+    *("thread:event", "thread:reset", "thread:closed"),
+)
 _PATIENCE = 60.0
 type Heard = tuple[str, dict[str, Any]]
 
