@@ -34,7 +34,7 @@ _HOUR = timedelta(hours=1)
 _LOOK_AGAIN = timedelta(minutes=1)
 _LAST_WRITE = 2.0
 # The mails of a connection come one by one: rows wait for so many, or so many seconds after those before, for others.
-_ROWS, _SPACING = 8, 0.005
+_ROWS, _SPACING = 8, 0.01
 _AHEAD = 2 * _ROWS
 _UNLIMITED = frozenset({LOCAL_USER.id, SERVICE_USER.id, ACCOUNTS_ID})
 
