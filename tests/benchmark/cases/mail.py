@@ -1,4 +1,4 @@
-"""What the row before and the row after a mail cost: mails a second beside a bare connection that does nothing else."""
+"""What the row before and the row after a mail cost: mails a second beside programs that do nothing else."""
 
 import asyncio
 import sys
