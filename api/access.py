@@ -41,6 +41,7 @@ _FEATURES = {
     "collections": "collections",
     "webhooks": "webhooks",
     "usage": "usage",
+    "llm-calls": "usage",
     "users": "users",
     "tenants": "users",
     "api-keys": "keys",

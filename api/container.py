@@ -37,6 +37,7 @@ from api.v1.collection.service import CollectionService
 from api.v1.job.service import JobService
 from api.v1.job.waiting_service import WaitingService
 from api.v1.job_token.service import JobTokenService
+from api.v1.llm_call.service import LlmCallService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
@@ -50,6 +51,7 @@ from api.v1.user.service import UserService
 from api.v1.webhook.service import WebhookService
 from api.waiter import JobWaiter
 from common.container import CommonContainer
+from common.llm_log import open_llm_calls
 from common.loop_lag import LoopLag
 from common.repository.api_key import ApiKeyRepository
 from common.repository.audit import AuditRepository
@@ -244,6 +246,8 @@ class ApiContainer(CommonContainer):
         CommonContainer.announcer,
     )
     log_service = providers.Singleton(LogService, request_logs)
+    llm_calls = providers.Singleton(open_llm_calls, CommonContainer.settings)
+    llm_call_service = providers.Singleton(LlmCallService, llm_calls, cursors)
     usage_service = providers.Singleton(UsageService, CommonContainer.sessions, providers.Singleton(UsageRepository))
     budget_service = providers.Singleton(BudgetService, CommonContainer.sessions, providers.Singleton(BudgetRepository))
     ops_service = providers.Singleton(

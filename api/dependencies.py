@@ -16,6 +16,7 @@ from api.v1.budget.service import BudgetService
 from api.v1.job.service import JobService
 from api.v1.job.waiting_service import WaitingService
 from api.v1.job_token.service import JobTokenService
+from api.v1.llm_call.service import LlmCallService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
@@ -41,6 +42,7 @@ UserServiceDep = Annotated[UserService, from_state("users")]
 BatchServiceDep = Annotated[BatchService, from_state("batches")]
 JobServiceDep = Annotated[JobService, from_state("jobs")]
 WaitingServiceDep = Annotated[WaitingService, from_state("waiting")]
+LlmCallServiceDep = Annotated[LlmCallService, from_state("llm_calls")]
 LogServiceDep = Annotated[LogService, from_state("logs")]
 MailServiceDep = Annotated[MailService, from_state("mails")]
 ScheduleServiceDep = Annotated[ScheduleService, from_state("schedules")]

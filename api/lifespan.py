@@ -29,6 +29,7 @@ from api.v1.collection.service import CollectionService
 from api.v1.job.service import JobService
 from api.v1.job.waiting_service import WaitingService
 from api.v1.job_token.service import JobTokenService
+from api.v1.llm_call.service import LlmCallService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
@@ -66,6 +67,7 @@ class ApiState(TypedDict):
     waiting: WaitingService
     batches: BatchService
     logs: LogService
+    llm_calls: LlmCallService
     event_streams: EventStreams
     webhooks: WebhookService
     mails: MailService
@@ -102,6 +104,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
             stack.push_async_callback(container.redis().aclose)
             stack.push_async_callback(container.listener_redis().aclose)
             await stack.enter_async_context(_request_log(container))
+            stack.push_async_callback(_close_calls, container)
             await stack.enter_async_context(container.audit())
             await stack.enter_async_context(container.revocations())
             await stack.enter_async_context(container.offboarding())
@@ -126,6 +129,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
                 waiting=container.waiting_service(),
                 batches=container.batch_service(),
                 logs=container.log_service(),
+                llm_calls=container.llm_call_service(),
                 event_streams=container.event_streams(),
                 webhooks=container.webhook_service(),
                 mails=container.mail_service(),
@@ -153,6 +157,11 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
 async def _close_tracer(container: ApiContainer) -> None:
     if (tracer := container.tracer()) is not None:
         await asyncio.to_thread(tracer.close)
+
+
+async def _close_calls(container: ApiContainer) -> None:
+    if (calls := container.llm_calls()) is not None:
+        await calls.close()
 
 
 @asynccontextmanager

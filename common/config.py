@@ -114,6 +114,8 @@ class CommonSettings(BaseSettings):
     redis_connect_timeout: Duration = timedelta(milliseconds=250)
     redis_timeout: Duration = timedelta(milliseconds=500)
     mongodb_url: OptionalSecret = None
+    llm_call_log: bool = False
+    llm_call_log_retention: Duration = Field(timedelta(days=30), ge=timedelta(minutes=1), le=timedelta(days=3650))
     allow_stores_without_password: bool = False
     chroma_url: OptionalText = None
     smtp_url: OptionalSecret = None

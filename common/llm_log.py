@@ -1,7 +1,7 @@
 """Calls of language models as they are kept in MongoDB where LLM_CALL_LOG is on: figures, never what was said."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -37,12 +37,22 @@ class LlmCallEntry:
     request_id: str | None
 
 
-def open_llm_calls(settings: CommonSettings, retention: timedelta, *, is_wanted: bool) -> "LlmCallRepository | None":
-    """The log of calls in MONGODB_URL; None when that is not set or nobody wants it. Nothing connects yet.
+@dataclass(frozen=True, slots=True)
+class LlmCallFilter:
+    """Which calls somebody asked for: from `since`, before `until`, of one job, of one model."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    job_id: UUID | None = None
+    model: str | None = None
+
+
+def open_llm_calls(settings: CommonSettings) -> "LlmCallRepository | None":
+    """The log of calls in MONGODB_URL; None when that is not set, or LLM_CALL_LOG is off. Nothing connects yet.
 
     Loads the driver, because it costs ten megabytes, only then. Raises `InvalidError` for a malformed URL.
     """
-    if settings.mongodb_url is None or not is_wanted:
+    if settings.mongodb_url is None or not settings.llm_call_log:
         return None
     repository: type[LlmCallRepository] = import_module("common.repository.log").LlmCallRepository
-    return repository.open(settings.mongodb_url.get_secret_value(), retention=retention)
+    return repository.open(settings.mongodb_url.get_secret_value(), retention=settings.llm_call_log_retention)

@@ -78,8 +78,6 @@ class WorkerSettings(CommonSettings):
     max_crashes: int = Field(3, ge=1)
     purge_interval: Duration = Field(timedelta(seconds=10), gt=timedelta(0))
     warm_up: bool = True
-    llm_call_log: bool = False
-    llm_call_log_retention: Duration = Field(timedelta(days=30), ge=timedelta(minutes=1), le=timedelta(days=3650))
     worker_http_host: str = "127.0.0.1"
     worker_http_port: Annotated[Annotated[int, Field(ge=0, le=65535)] | None, BeforeValidator(none_if_empty)] = None
     worker_max_loop_lag: Duration = Field(timedelta(seconds=30), gt=timedelta(0))

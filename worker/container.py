@@ -58,12 +58,7 @@ class WorkerContainer(CommonContainer):
     worker_metrics = providers.Singleton(WorkerMetrics, CommonContainer.metrics, CommonContainer.job_metrics)
     llm_call_writer = providers.Singleton(
         create_call_writer,
-        providers.Singleton(
-            open_llm_calls,
-            CommonContainer.settings,
-            CommonContainer.settings.provided.llm_call_log_retention,
-            is_wanted=CommonContainer.settings.provided.llm_call_log,
-        ),
+        providers.Singleton(open_llm_calls, CommonContainer.settings),
     )
     llm_meter = providers.Singleton(create_meter, CommonContainer.metrics, CommonContainer.tracer, llm_call_writer)
     attempts = providers.Singleton(

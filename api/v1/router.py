@@ -18,6 +18,7 @@ from api.v1.job.router import create_router as create_job_router
 from api.v1.job.submit import create_router as create_submit_router
 from api.v1.job.waiting_router import router as job_waiting_router
 from api.v1.job_token.router import router as job_token_router
+from api.v1.llm_call.router import router as llm_call_router
 from api.v1.log.router import router as log_router
 from api.v1.mail.router import router as mail_router
 from api.v1.ops.router import router as ops_router
@@ -50,6 +51,7 @@ def create_routes(catalog: Catalog) -> list[BaseRoute]:
         *thread_router.routes,
         *webhook_router.routes,
         *log_router.routes,
+        *llm_call_router.routes,
         *mail_router.routes,
         *schedule_router.routes,
         *collection_router.routes,

@@ -34,6 +34,7 @@ COMMANDS = {
     "mail": LazyCommand("common.cli.mail", "Look at mails, and send them again."),
     "keys": LazyCommand("common.cli.keys", "Make, list and revoke API keys."),
     "users": LazyCommand("common.cli.users", "Create users; as an admin list, change, disable and enable them."),
+    "logs": LazyCommand("common.cli.logs", "Look at requests and at calls of models."),
     "usage": LazyCommand("common.cli.usage", "Sum up what calls of models came to."),
     "budgets": LazyCommand("common.cli.budgets", "Bound what is spent on models (for operators)."),
     "bench": LazyCommand("common.cli.bench", "Measure Letuin beside other queues."),

@@ -75,7 +75,7 @@ class Up:
         self._screen.done(f"{_TITLES.get(name, name)} is ready")
 
     async def _start_processes(self, started: datetime) -> None:
-        environ = {**self._plan.environ, **self._stack.environment()}
+        environ = {"LLM_CALL_LOG": "true", **self._plan.environ, **self._stack.environment()}
         self._screen.step("Bringing the database up to date")
         await _migrate(environ)
         self._screen.done("The database is up to date")

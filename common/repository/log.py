@@ -1,15 +1,15 @@
 """Queries about the logs in MongoDB. Every one carries an owner and either a time range or the id of one thing."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from common.database.model.log import LlmCallLog, RequestLog
 from common.database.mongo import Mongo, translated
 from common.errors import UnavailableError
-from common.llm_log import LlmCallEntry
+from common.llm_log import LlmCallEntry, LlmCallFilter
 from common.repository.job import Owner
 from common.request_log import LogWindow, RequestEntry
 
@@ -19,6 +19,8 @@ _GROWTH = 8
 
 class _LogRepository[E: (RequestEntry, LlmCallEntry), D: (RequestLog, LlmCallLog)]:
     """One log of one database. Every method raises `UnavailableError` while MongoDB is away."""
+
+    _order: ClassVar[tuple[str, ...]] = ("-ts",)
 
     def __init__(self, mongo: Mongo, entry: type[E], document: type[D], *, retention: timedelta) -> None:
         self._mongo = mongo
@@ -69,7 +71,7 @@ class _LogRepository[E: (RequestEntry, LlmCallEntry), D: (RequestLog, LlmCallLog
         if not self._is_prepared:
             raise UnavailableError("The log has not answered yet; try again soon.")
         with translated():
-            return await self._document.find(wanted).sort("-ts").limit(limit).to_list()
+            return await self._document.find(wanted).sort(*self._order).limit(limit).to_list()
 
 
 class RequestLogRepository(_LogRepository[RequestEntry, RequestLog]):
@@ -96,6 +98,8 @@ class RequestLogRepository(_LogRepository[RequestEntry, RequestLog]):
 class LlmCallRepository(_LogRepository[LlmCallEntry, LlmCallLog]):
     """The log of calls of language models."""
 
+    _order = ("-ts", "-_id")  # pages begin at one call, and several may be of one millisecond
+
     def __init__(self, mongo: Mongo, *, retention: timedelta) -> None:
         super().__init__(mongo, LlmCallEntry, LlmCallLog, retention=retention)
 
@@ -103,3 +107,20 @@ class LlmCallRepository(_LogRepository[LlmCallEntry, LlmCallLog]):
     def open(cls, url: str, *, retention: timedelta) -> Self:
         """The log at `url`; `close` it. Raises `InvalidError` when the URL is malformed."""
         return cls(Mongo(url), retention=retention)
+
+    async def list_page(
+        self, tenant_id: UUID, wanted: LlmCallFilter, window: LogWindow, *, user_id: UUID | None, after: UUID | None
+    ) -> list[LlmCallLog]:
+        """The tenant's calls in `window`, newest first, or only those of `user_id`; those behind the call `after`."""
+        if not self._is_prepared:
+            await self.prepare()
+        asked = {"tenant_id": tenant_id, "user_id": user_id, "job_id": wanted.job_id, "model": wanted.model}
+        whose = {name: value for name, value in asked.items() if value is not None}
+        if after is None:
+            return await self._list_newest(whose, window)
+        place = await self._list({**whose, "_id": after}, 1)
+        if not place:
+            return []  # it expired, and so did all before it
+        same = await self._list({**whose, "ts": place[0].ts, "_id": {"$lt": after}}, window.limit)
+        rest = replace(window, until=min(window.until, place[0].ts), limit=window.limit - len(same))
+        return same + await self._list_newest(whose, rest)

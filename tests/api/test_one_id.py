@@ -62,6 +62,34 @@ async def test_one_id_goes_through_api_worker_and_provider(
     assert "unusual-key" not in said + str(call)
 
 
+async def test_calls_are_listed_page_by_page(
+    connect: Connect, settings: CommonSettings, watcher: Watcher, provider: Provider, mongodb_url: str
+) -> None:
+    log = {"mongodb_url": mongodb_url, "llm_call_log": True}
+    models = {"openai_base_url": provider.url, "openai_api_key": "unusual-key-4711", "default_model": "gpt-4o-mini"}
+    prompts = [{"custom_id": str(number), "prompt": f"the {number}th question"} for number in range(5)]
+    batch = {"kind": "llm.batch", "payload": {"items": prompts}}
+    async with connect(**log) as client:
+        async with running_worker(settings, **models, **log):
+            jobs = [(await client.post("/api/v1/jobs", json=body)).json()["id"] for body in (CHAT, batch)]
+            for job in jobs:
+                await watcher.until(UUID(job), EventType.SUCCEEDED)
+        found, url = [], "/api/v1/llm-calls?limit=2"
+        while url:
+            answer = await client.get(url)
+            found += answer.json()["items"]
+            url = answer.links.get("next", {}).get("url", "")
+        (only,) = (await client.get("/api/v1/llm-calls", params={"job_id": jobs[0]})).json()["items"]
+        foreign = await client.get("/api/v1/llm-calls", params={"cursor": answer.url.params["cursor"], "model": "x"})
+        none = await client.get("/api/v1/llm-calls", params={"until": only["ts"], "since": "2030-01-01T00:00:00Z"})
+
+    assert len({each["id"] for each in found}) == len(found) == 6
+    assert [each["ts"] for each in found] == sorted((each["ts"] for each in found), reverse=True)
+    assert (only["job_id"], only["attempt"], only["operation"], only["outcome"]) == (jobs[0], 1, "chat", "ok")
+    assert only in found
+    assert (foreign.status_code, none.status_code) == (422, 422)
+
+
 async def test_without_the_setting_no_call_is_kept(
     client: httpx2.AsyncClient, settings: CommonSettings, watcher: Watcher, provider: Provider, mongodb_url: str
 ) -> None:

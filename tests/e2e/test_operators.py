@@ -43,6 +43,20 @@ def test_payloads_of_one_kind_come_from_stdin_and_are_cancelled_together(up: UpP
     assert stopped["cancelled"] + stopped["requested"] == 2
 
 
+def test_requests_and_calls_of_models_are_found(up: UpProcess) -> None:
+    job_id = up.letuin("submit", "llm.chat", "-p", "prompt=Say hello.", "-p", "max_tokens=5").strip()
+
+    def calls() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(up.letuin("logs", "calls", "--job", job_id, "--json"))["items"]
+        return found
+
+    up.wait_until(lambda: calls() != [])
+    (call,) = calls()
+    (request,) = json.loads(up.letuin("logs", "requests", "--id", call["request_id"], "--json"))["items"]
+    assert (call["outcome"], call["attempt"]) == ("ok", 1)
+    assert (request["method"], request["route"], request["status"]) == ("POST", "/api/v1/jobs", 202)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -114,6 +114,7 @@ TABLE = (
     Access("POST /api/v1/batches/{batch_id}/cancel", _JOB_SEEN, makes="batch"),
     Access("GET /api/v1/events", EVERYBODY, is_stream=True),
     Access("GET /api/v1/logs", EVERYBODY, is_optional=True),
+    Access("GET /api/v1/llm-calls", EVERYBODY, is_optional=True),
     Access("GET /api/v1/mails", EVERYBODY),
     Access("GET /api/v1/mails/{mail_id}", _JOB_SEEN, makes="mail"),
     Access("POST /api/v1/mails/{mail_id}/resend", _JOB_SEEN, makes="mail"),

@@ -11,14 +11,16 @@ from common.errors import InvalidError
 from common.request_log import LogWindow
 
 _DEFAULT_WINDOW = timedelta(hours=1)
-_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_Moment = Annotated[AwareDatetime | None, Query(ge=_EARLIEST, examples=["2030-01-31T09:00:00Z"])]
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""Nothing was logged before."""
+
+Moment = Annotated[AwareDatetime | None, Query(ge=EARLIEST, examples=["2030-01-31T09:00:00Z"])]
 
 
 async def get_window(
     settings: SettingsDep,
-    since: _Moment = None,
-    until: _Moment = None,
+    since: Moment = None,
+    until: Moment = None,
     limit: Annotated[int | None, Query(ge=1)] = None,
 ) -> LogWindow:
     """From `since` (default: an hour earlier) until before `until` (default: now)."""
