@@ -41,7 +41,7 @@ _FEATURES = {
     "collections": "collections",
     "webhooks": "webhooks",
     "usage": "usage",
-    "llm-calls": "usage",
+    "llm-calls": "logs",
     "users": "users",
     "tenants": "users",
     "api-keys": "keys",

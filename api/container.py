@@ -51,7 +51,6 @@ from api.v1.user.service import UserService
 from api.v1.webhook.service import WebhookService
 from api.waiter import JobWaiter
 from common.container import CommonContainer
-from common.llm_log import open_llm_calls
 from common.loop_lag import LoopLag
 from common.repository.api_key import ApiKeyRepository
 from common.repository.audit import AuditRepository
@@ -246,8 +245,7 @@ class ApiContainer(CommonContainer):
         CommonContainer.announcer,
     )
     log_service = providers.Singleton(LogService, request_logs)
-    llm_calls = providers.Singleton(open_llm_calls, CommonContainer.settings)
-    llm_call_service = providers.Singleton(LlmCallService, llm_calls, cursors)
+    llm_call_service = providers.Singleton(LlmCallService, CommonContainer.settings, cursors)
     usage_service = providers.Singleton(UsageService, CommonContainer.sessions, providers.Singleton(UsageRepository))
     budget_service = providers.Singleton(BudgetService, CommonContainer.sessions, providers.Singleton(BudgetRepository))
     ops_service = providers.Singleton(

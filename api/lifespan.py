@@ -104,7 +104,7 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
             stack.push_async_callback(container.redis().aclose)
             stack.push_async_callback(container.listener_redis().aclose)
             await stack.enter_async_context(_request_log(container))
-            stack.push_async_callback(_close_calls, container)
+            stack.push_async_callback(container.llm_call_service().close)
             await stack.enter_async_context(container.audit())
             await stack.enter_async_context(container.revocations())
             await stack.enter_async_context(container.offboarding())
@@ -157,11 +157,6 @@ def create_lifespan(container: ApiContainer, settings: ApiSettings) -> Lifespan:
 async def _close_tracer(container: ApiContainer) -> None:
     if (tracer := container.tracer()) is not None:
         await asyncio.to_thread(tracer.close)
-
-
-async def _close_calls(container: ApiContainer) -> None:
-    if (calls := container.llm_calls()) is not None:
-        await calls.close()
 
 
 @asynccontextmanager

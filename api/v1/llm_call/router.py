@@ -13,7 +13,7 @@ from api.v1.log.dependencies import EARLIEST, Moment, get_window
 from common.llm_log import LlmCallFilter
 from common.request_log import LogWindow
 
-router = feature_router("/llm-calls", tag="usage")
+router = feature_router("/llm-calls", tag="logs")
 
 
 async def get_filter(

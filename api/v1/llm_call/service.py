@@ -6,21 +6,27 @@ from typing import TYPE_CHECKING
 from api.caller import Caller
 from api.cursors import CursorSigner, scope_of
 from api.paging import Page
+from common.config import CommonSettings
 from common.errors import NotFoundError
-from common.llm_log import LlmCallFilter
+from common.llm_log import LlmCallFilter, open_llm_calls
 from common.request_log import LogWindow
 
 if TYPE_CHECKING:
     from common.database.model.log import LlmCallLog
-    from common.repository.log import LlmCallRepository
 
 
 class LlmCallService:
     """Reads the log, when there is one."""
 
-    def __init__(self, calls: "LlmCallRepository | None", cursors: CursorSigner) -> None:
-        self._calls = calls
+    def __init__(self, settings: CommonSettings, cursors: CursorSigner) -> None:
+        """Connects at first use."""
+        self._calls = open_llm_calls(settings)
         self._cursors = cursors
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._calls is not None:
+            await self._calls.close()
 
     async def list_page(
         self, caller: Caller, wanted: LlmCallFilter, window: LogWindow, cursor: str | None
