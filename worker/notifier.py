@@ -1,5 +1,7 @@
 """Mails about the ends of jobs, for those who asked: the notice goes and the mail comes in one transaction."""
 
+from dataclasses import replace
+
 from common.database.session import Sessions
 from common.mail.templates import MailTemplate
 from common.queue.announcer import Announcer
@@ -37,7 +39,7 @@ class Notifier:
                 if job.is_wanted and (
                     mail := await self._notices.mail_to(db, owner, MailTemplate.JOB_FINISHED, _variables(job))
                 ):
-                    mails.append(mail)
+                    mails.append(replace(mail, request_id=job.request_id, traceparent=job.traceparent))
             jobs = await self._jobs.insert(db, mails) if mails else []
         if jobs:
             await self._announcer.announce_many(jobs)

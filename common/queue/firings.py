@@ -75,7 +75,7 @@ class FiringWriter:
         wanted = [(each.job, each.schedule.options.get("notify")) for each in planned if each.job is not None]
         if not wanted:
             return []
-        jobs = await self._jobs.insert(db, [job for job, _ in wanted])
+        jobs = await self._jobs.insert(db, [self._queue.traced(job) for job, _ in wanted])
         await self._notices.add(db, [(job.id, str(notify)) for job, notify in wanted if notify])
         return jobs
 

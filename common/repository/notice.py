@@ -21,6 +21,8 @@ class EndedJob:
     kind: str
     status: JobStatus
     error: dict[str, Any] | None
+    request_id: str | None
+    traceparent: str | None
     notify: str
 
     @property
@@ -45,7 +47,8 @@ _TAKE = statement(
         LIMIT :limit FOR UPDATE OF notice SKIP LOCKED
     ) AS ended
     WHERE job_id = ended.of_job
-    RETURNING ended.id, ended.tenant_id, ended.owner_id, ended.kind, ended.status, ended.error, notify
+    RETURNING ended.id, ended.tenant_id, ended.owner_id, ended.kind, ended.status, ended.error, ended.request_id,
+              ended.traceparent, notify
     """,
     limit=Integer(),
 )

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Text, and_, cast, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from common.database.model import DeliveryStatus, JobWebhook, WebhookDelivery, WebhookEndpoint, WebhookTry
+from common.database.model import DeliveryStatus, Job, JobWebhook, WebhookDelivery, WebhookEndpoint, WebhookTry
 from common.repository.job import Owner
 from common.repository.reach import Reach, within
 from common.repository.sql import Executor
@@ -22,6 +22,14 @@ class DeliveryFilter:
     status: DeliveryStatus | None = None
     before_id: UUID | None = None
     limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a job comes from, for the log lines and spans of what it leads to."""
+
+    request_id: str | None
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +143,17 @@ class WebhookRepository:
             .returning(WebhookDelivery)
         )
         return (await db.execute(query)).scalars().all()
+
+    async def find_origins(self, db: Executor, deliveries: Sequence[WebhookDelivery]) -> dict[UUID, Origin]:
+        """Where the jobs come from that these deliveries tell of, by the ids of the deliveries."""
+        if not deliveries:
+            return {}
+        query = (
+            select(WebhookDelivery.id, Job.request_id, Job.traceparent)
+            .join(Job, (Job.id == WebhookDelivery.job_id) & (Job.tenant_id == WebhookDelivery.tenant_id))
+            .where(WebhookDelivery.id.in_([each.id for each in deliveries]))
+        )
+        return {delivery_id: Origin(*origin) for delivery_id, *origin in (await db.execute(query)).all()}
 
     async def load(self, db: Executor, delivery_id: UUID) -> tuple[WebhookDelivery, WebhookEndpoint] | None:
         """A delivery and where it goes."""

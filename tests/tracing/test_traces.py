@@ -1,9 +1,11 @@
 """One trace from the submit to the attempt, links from retries, and nothing at all where nobody asked."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -17,12 +19,14 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
+from sqlalchemy import select
 
 from api.config import ApiSettings
 from api.container import ApiContainer
 from api.main import create_app
 from common.config import CommonSettings
 from common.container import CommonContainer
+from common.database.model import Job, Schedule, WebhookEndpoint
 from common.errors import TransientError
 from common.events import EventType
 from common.ids import new_id
@@ -40,6 +44,7 @@ from common.tracing.tracer import is_wanted, open_tracer
 from tests.api.conftest import ECHO, running
 from tests.fixtures.stores import Stores
 from tests.fixtures.workers import Watcher, running_worker
+from tests.worker.mail.test_notify import add_user
 from worker.llm.meter import LlmMeter
 
 
@@ -134,6 +139,51 @@ async def test_a_further_attempt_begins_a_trace_that_links_to_the_submit(
     ] * 2
     assert first.attributes is not None
     assert first.attributes["letuin.job.outcome"] == "released"
+
+
+async def test_a_firing_begins_a_trace_that_goes_on_with_its_mail_and_its_webhook(
+    container: CommonContainer, settings: CommonSettings, watcher: Watcher, traces: Traces
+) -> None:
+    owner = await add_user(container, "traced@example.com", is_verified=True)
+    times = {"anchor": (now := datetime.now(UTC)), "next_slot": now, "due_at": now, "every": timedelta(days=1)}
+    policies = {
+        "overlap": "allow",
+        "catch_up": "fire_once",
+        "jitter": timedelta(0),
+        "catch_up_window": timedelta(days=1),
+    }
+    whose = {"tenant_id": owner.tenant_id, "owner_id": owner.user_id}
+    schedule = Schedule(
+        id=new_id(),
+        name="traced",
+        kind="system.echo",
+        payload={"message": "hello"},
+        options={"notify": "both"},
+        timezone="UTC",
+        **whose,
+        **times,
+        **policies,
+    )
+    hook = WebhookEndpoint(id=new_id(), url="http://127.0.0.1:9", events=["job.succeeded"], secret="sealed", **whose)
+    async with container.sessions().begin() as db:
+        db.add_all([schedule, hook])
+    async with running_worker(settings, traces.traced, worker_queues=("default",)):
+        contexts: dict[str, str | None] = {}
+        while contexts.keys() != {"system.echo", "email.send", "webhook.deliver"}:
+            event = await asyncio.wait_for(watcher.events.get(), 60)
+            async with container.sessions()() as db:
+                job = (await db.execute(select(Job).where(Job.id == event.job_id))).scalar_one()
+            contexts[job.kind] = job.traceparent
+
+    [send] = traces.named("send")
+    [process] = [
+        span for span in traces.named("process") if (span.attributes or {})["letuin.job.kind"] == "system.echo"
+    ]
+    assert send.parent is None
+    assert process.parent is not None
+    assert send.context is not None
+    assert process.parent.span_id == send.context.span_id
+    assert {(context or "").split("-")[2] for context in contexts.values()} == {format(send.context.span_id, "016x")}
 
 
 async def test_jobs_of_a_batch_carry_the_context_of_its_submit(

@@ -12,7 +12,7 @@ from common.database.session import Sessions
 from common.jobs.webhook_deliver import webhook_deliver
 from common.queue.announcer import Announcer
 from common.repository.job import JobRepository, NewJob, Owner
-from common.repository.webhook import WebhookRepository
+from common.repository.webhook import Origin, WebhookRepository
 from common.vault import Vault
 from common.webhook.words import DELIVERING_USER_ID
 from worker.webhook.secrets import renew_seals
@@ -20,6 +20,7 @@ from worker.webhook.secrets import renew_seals
 _BATCH = 200
 _PURGE_EVERY = 600.0
 _CALLS_AT_ONCE = 4
+_NOWHERE = Origin(None, None)
 
 
 class WebhookDispatcher:
@@ -64,6 +65,7 @@ class WebhookDispatcher:
         """Make the jobs of the deliveries that have none."""
         async with self._sessions.begin() as db:
             new = await self._webhooks.take_new(db, _BATCH)
+            origins = await self._webhooks.find_origins(db, new)
             rows = [
                 NewJob(
                     id=delivery.id,
@@ -73,6 +75,9 @@ class WebhookDispatcher:
                     payload_json=to_json({"delivery_id": delivery.id}).decode(),
                     max_attempts=webhook_deliver.retry.max_attempts,
                     timeout=webhook_deliver.timeout,
+                    # None for a call that is about no job, and for a job that is gone already.
+                    request_id=origins.get(delivery.id, _NOWHERE).request_id,
+                    traceparent=origins.get(delivery.id, _NOWHERE).traceparent,
                     # A slow receiver must not take all the places of a worker.
                     limits={f"webhook:{delivery.endpoint_id}": _CALLS_AT_ONCE},
                 )
