@@ -17,7 +17,7 @@ from common.cli.options import JsonOption
 from common.cli.output import error_console, print_json
 from common.cli.surroundings import command_name, data_dir_of, read_environment
 from common.embedded.archive import Manifest, extract_archive
-from common.embedded.dump import postgres_alone, restore_rows
+from common.embedded.dump import postgres_alone, restore_rows, url_of
 from common.embedded.state import DataFolderLock
 
 app = typer.Typer(add_completion=False)
@@ -66,7 +66,7 @@ async def _restore_rows(dump: Path, folder: Path) -> None:
     try:
         async with postgres_alone(folder) as stack:
             with error_console().status("Restoring PostgreSQL …"):
-                await restore_rows(stack, dump)
+                await restore_rows(url_of(stack), dump)
     except BaseException:
         shutil.rmtree(folder / "postgres", ignore_errors=True)
         raise

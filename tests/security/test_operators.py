@@ -7,7 +7,7 @@ import pytest
 
 from common.ids import new_id
 from tests.api.conftest import ECHO
-from tests.security.matrix import HOOK, NIGHTLY
+from tests.security.matrix import HOOK, NIGHTLY, PAST
 from tests.security.members import MakeMember
 
 API = "/api/v1"
@@ -58,6 +58,9 @@ async def test_operator_stops_a_batch_and_a_schedule_but_changes_neither(
     assert (stopped.status_code, stopped.json()["cancelled"]) == (200, 2)
     assert (paused.status_code, paused.json()["status"]) == (200, "paused")
     assert (await client.post(f"{path}/resume", headers=operator.headers)).json()["status"] == "active"
-    for method, suffix, body in (("PATCH", "", {"name": "mine"}), ("DELETE", "", None), ("POST", "/run-now", None)):
+    fired = (await client.post(f"{path}/run-now", headers=operator.headers)).json()
+    job = (await client.get(f"{API}/jobs/{fired['job']['id']}", headers=owner.headers)).json()
+    assert job["status"] == "queued", "it is the owner's"
+    for method, suffix, body in (("PATCH", "", {"name": "mine"}), ("DELETE", "", None), ("POST", "/backfill", PAST)):
         refused = await client.request(method, path + suffix, json=body, headers=operator.headers)
-        assert refused.status_code == 404
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")

@@ -91,7 +91,7 @@ async def update_schedule(
 ) -> ScheduleRead:
     """Change a schedule. Its next slot is computed anew from now on."""
     try:
-        return ScheduleRead.of(await service.update(caller.owner, _parse(schedule_id), change))
+        return ScheduleRead.of(await service.update(caller, _parse(schedule_id), change))
     except ValidationError as error:
         wrong = [{**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)]
         raise RequestValidationError(wrong) from error
@@ -100,7 +100,7 @@ async def update_schedule(
 @router.delete("/{schedule_id}", status_code=status.HTTP_204_NO_CONTENT)
 async def delete_schedule(schedule_id: ScheduleId, caller: CallerDep, service: ScheduleServiceDep) -> None:
     """Remove a schedule and its history. Its jobs stay."""
-    await service.delete(caller.owner, _parse(schedule_id))
+    await service.delete(caller, _parse(schedule_id))
 
 
 @router.post("/{schedule_id}/pause")
@@ -127,7 +127,7 @@ async def run_schedule_now(
 
     409 for `skip`. With `buffer_one` the job comes later: `outcome` is `buffered`.
     """
-    firing, job = await runs.run(caller.owner, _parse(schedule_id), overlap)
+    firing, job = await runs.run(caller.reach, _parse(schedule_id), overlap)
     if job is not None:
         response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return FiringRead.of(firing, job)
@@ -147,7 +147,7 @@ async def backfill_schedule(
     schedule_id: ScheduleId, window: BackfillRequest, caller: CallerDep, service: ScheduleServiceDep
 ) -> BackfillRead:
     """Fire the slots of a past window that have not fired."""
-    made = await service.backfill(caller.owner, _parse(schedule_id), window.start, window.end)
+    made = await service.backfill(caller, _parse(schedule_id), window.start, window.end)
     return BackfillRead(items=[FiringRead.of(firing, job) for firing, job in made])
 
 

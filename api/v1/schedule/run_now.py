@@ -11,14 +11,14 @@ from common.database.session import Sessions
 from common.errors import ConflictError, NotFoundError
 from common.queue.announcer import Announcer
 from common.queue.firings import FiringWriter, PlannedFiring
-from common.repository.job import JobRepository, Owner
+from common.repository.job import JobRepository, Owner, Reach
 from common.repository.schedule import NewFiring, ScheduleRepository
 
 _WAITS = "waits for the end of the job before"
 
 
 class ManualRuns:
-    """Acts for the owner and treats the schedules of others as missing."""
+    """What is not within reach is treated as missing. The job is the schedule's owner's, whoever asks for it."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class ManualRuns:
         self._jobs = jobs
         self._announcer = announcer
 
-    async def run(self, owner: Owner, schedule_id: UUID, overlap: Overlap | None) -> tuple[Firing, Job | None]:
+    async def run(self, reach: Reach, schedule_id: UUID, overlap: Overlap | None) -> tuple[Firing, Job | None]:
         """Fire now; `overlap` stands for the schedule's own. Without a job the firing waits for the one before.
 
         Raises `NotFoundError`, `ConflictError` when the job before has not ended and the overlap lets nothing wait,
@@ -42,9 +42,10 @@ class ManualRuns:
         """
         cancelled = None
         async with self._sessions.begin() as db:
-            schedule = await self._schedules.find(db, schedule_id, owner, lock=True)
+            schedule = await self._schedules.find(db, schedule_id, reach, lock=True)
             if schedule is None:
                 raise NotFoundError(f"schedule {schedule_id} does not exist")
+            owner = Owner(schedule.tenant_id, schedule.owner_id)
             now = await self._schedules.now(db)
             before = await self._running(db, schedule, owner)
             match Overlap(overlap or schedule.overlap):

@@ -8,12 +8,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.caller import Caller
 from api.config import ApiSettings
 from api.cursors import CursorSigner, scope_of
 from api.v1.schedule.schema import ScheduleCreate, ScheduleRead, ScheduleUpdate
 from common.database.model import Firing, FiringOutcome, Job, Schedule, ScheduleStatus
 from common.database.session import Sessions
-from common.errors import ConflictError, InvalidError, NotFoundError, RateLimitedError, UnknownKindError
+from common.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, RateLimitedError, UnknownKindError
 from common.ids import new_id
 from common.queue.announcer import Announcer
 from common.queue.catalog import Catalog
@@ -36,7 +37,7 @@ class SchedulesFound:
 
 
 class ScheduleService:
-    """What is not within reach is treated as missing: operators see, pause and resume schedules of their tenant."""
+    """What is not within reach is treated as missing: operators see, pause, resume and run those of their tenant."""
 
     def __init__(
         self,
@@ -104,10 +105,10 @@ class ScheduleService:
             schedules, self._cursors.sign(owner.user_id, schedules[-1].id, scope) if has_more else None
         )
 
-    async def update(self, owner: Owner, schedule_id: UUID, change: ScheduleUpdate) -> Schedule:
+    async def update(self, caller: Caller, schedule_id: UUID, change: ScheduleUpdate) -> Schedule:
         """Change a schedule; slots that have fired stay as they are. Raises what `create` raises."""
         async with self._sessions.begin() as db:
-            schedule = await self._get(db, owner, schedule_id, lock=True)
+            schedule = await self._get_own(db, caller, schedule_id)
             now = await self._schedules.now(db)
             columns = change.apply_to(ScheduleRead.of(schedule)).columns()
             if columns["every"] is not None and (columns["every"], columns["starts_at"]) != (
@@ -149,10 +150,10 @@ class ScheduleService:
                 raise ConflictError(f"schedule {schedule_id} has ended; change its times to start it again")
         return schedule
 
-    async def delete(self, owner: Owner, schedule_id: UUID) -> None:
+    async def delete(self, caller: Caller, schedule_id: UUID) -> None:
         """Remove a schedule and its history; its jobs stay. Raises `NotFoundError`."""
         async with self._sessions.begin() as db:
-            await self._schedules.delete(db, await self._get(db, owner, schedule_id, lock=True))
+            await self._schedules.delete(db, await self._get_own(db, caller, schedule_id))
 
     async def preview(self, reach: Reach, schedule_id: UUID, count: int) -> tuple[Schedule, list[datetime]]:
         """The next slots, also of a paused schedule."""
@@ -176,14 +177,14 @@ class ScheduleService:
         return schedule, _next_slots(schedule, now, count)
 
     async def backfill(
-        self, owner: Owner, schedule_id: UUID, start: datetime, end: datetime
+        self, caller: Caller, schedule_id: UUID, start: datetime, end: datetime
     ) -> list[tuple[Firing, Job]]:
         """Fire the past slots of a window that have not fired, at most MAX_BACKFILL.
 
         Raises `InvalidError` for a window that is empty, not past, or holds more.
         """
         async with self._sessions.begin() as db:
-            schedule = await self._get(db, owner, schedule_id, lock=True)
+            schedule = await self._get_own(db, caller, schedule_id)
             now = await self._schedules.now(db)
             if not start < end <= now:
                 raise InvalidError("start must be before end, and end not in the future", path=("body", "end"))
@@ -211,6 +212,13 @@ class ScheduleService:
         schedule = await self._schedules.find(db, schedule_id, reach, lock=lock)
         if schedule is None:
             raise NotFoundError(f"schedule {schedule_id} does not exist")
+        return schedule
+
+    async def _get_own(self, db: AsyncSession, caller: Caller, schedule_id: UUID) -> Schedule:
+        """The caller's own schedule, locked. Raises `ForbiddenError` for one that they may only see and steer."""
+        schedule = await self._get(db, caller.reach, schedule_id, lock=True)
+        if schedule.owner_id != caller.owner.user_id:
+            raise ForbiddenError("only its owner may change, delete or backfill a schedule")
         return schedule
 
     async def _touch(self, db: AsyncSession, schedule: Schedule, now: datetime) -> None:
