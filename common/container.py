@@ -70,5 +70,5 @@ class CommonContainer(containers.DeclarativeContainer):
     depth = providers.Singleton(DepthGate, sessions, providers.Singleton(DepthRepository), settings)
     queue = providers.Singleton(JobQueue, sessions, direct, jobs, submission, depth, announcer, settings, tracer)
     schedules = providers.Singleton(ScheduleRepository)
-    firings = providers.Singleton(FiringWriter, catalog, queue, jobs, schedules, notices)
+    firings = providers.Singleton(FiringWriter, catalog, queue, jobs, schedules, notices, tracer)
     bulk = providers.Singleton(BulkQueue, sessions, providers.Singleton(BulkRepository), announcer, settings)

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -229,11 +229,6 @@ class JobQueue:
         Raises `TooLargeError` or `InvalidError`.
         """
         return self._new_job(kind, payload, owner, options or SubmitOptions())
-
-    def traced(self, job: NewJob) -> NewJob:
-        """A prepared job that is written now, with its own `send`: below the current span, else a trace of its own."""
-        with sending(self._tracer, job.queue) as traceparent:
-            return job if traceparent is None else replace(job, traceparent=traceparent)
 
     def _new_item(self, item: SubmitItem, owner: Owner, traceparent: str | None) -> NewItem | AppError:
         try:

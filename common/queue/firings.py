@@ -1,7 +1,7 @@
 """From a slot of a schedule to its job: the payload with its places filled in, validated again, and the row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,8 @@ from common.repository.job import JobRepository, NewJob, Owner
 from common.repository.notice import NoticeRepository
 from common.repository.schedule import NewFiring, ScheduleRepository
 from common.schedule.template import FiringFacts, render
+from common.tracing.messaging import sending
+from common.tracing.tracer import Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,14 @@ class FiringWriter:
         jobs: JobRepository,
         schedules: ScheduleRepository,
         notices: NoticeRepository,
+        tracer: Tracer | None = None,
     ) -> None:
         self._catalog = catalog
         self._queue = queue
         self._jobs = jobs
         self._schedules = schedules
         self._notices = notices
+        self._tracer = tracer
 
     def build_job(self, schedule: Schedule, slot: datetime, now: datetime) -> NewJob:
         """The job of a slot.
@@ -75,9 +79,14 @@ class FiringWriter:
         wanted = [(each.job, each.schedule.options.get("notify")) for each in planned if each.job is not None]
         if not wanted:
             return []
-        jobs = await self._jobs.insert(db, [self._queue.traced(job) for job, _ in wanted])
+        jobs = await self._jobs.insert(db, [self._traced(job) for job, _ in wanted])
         await self._notices.add(db, [(job.id, str(notify)) for job, notify in wanted if notify])
         return jobs
+
+    def _traced(self, job: NewJob) -> NewJob:
+        """With its own `send`: below the request that asked for it, else at the head of a trace of its own."""
+        with sending(self._tracer, job.queue) as traceparent:
+            return replace(job, traceparent=traceparent)
 
 
 def options_of(schedule: Schedule, slot: datetime) -> SubmitOptions:

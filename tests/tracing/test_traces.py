@@ -146,12 +146,7 @@ async def test_a_firing_begins_a_trace_that_goes_on_with_its_mail_and_its_webhoo
 ) -> None:
     owner = await add_user(container, "traced@example.com", is_verified=True)
     times = {"anchor": (now := datetime.now(UTC)), "next_slot": now, "due_at": now, "every": timedelta(days=1)}
-    policies = {
-        "overlap": "allow",
-        "catch_up": "fire_once",
-        "jitter": timedelta(0),
-        "catch_up_window": timedelta(days=1),
-    }
+    policies = {"overlap": "allow", "catch_up": "fire_once", "catch_up_window": timedelta(days=1)}
     whose = {"tenant_id": owner.tenant_id, "owner_id": owner.user_id}
     schedule = Schedule(
         id=new_id(),
@@ -160,6 +155,7 @@ async def test_a_firing_begins_a_trace_that_goes_on_with_its_mail_and_its_webhoo
         payload={"message": "hello"},
         options={"notify": "both"},
         timezone="UTC",
+        jitter=timedelta(0),
         **whose,
         **times,
         **policies,
