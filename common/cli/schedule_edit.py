@@ -1,5 +1,6 @@
 """`letuin schedules create` and `update`: the same options, all of them for the one and some for the other."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -58,6 +59,7 @@ def create(
     timeout: TimeoutOption = None,
     expires_in: ExpiresOption = None,
     paused: Annotated[bool, typer.Option("--paused", help="Do not fire before it is resumed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Add nothing; check it and show its next slots.")] = False,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
@@ -89,14 +91,17 @@ def create(
     body = {"kind": kind, "name": name, **fields_of(given, timezone or "UTC")}
 
     async def run(client: ApiClient) -> dict[str, Any]:
-        return await client.post("/schedules", body={**body, "payload": await payload_of(client, kind, pairs, payload)})
+        whole = {**body, "payload": await payload_of(client, kind, pairs, payload)}
+        return await client.post("/schedules", *(["preview"] if dry_run else []), body=whole)
 
     made = ask(url, run)
     if as_json:
         print_json(made)
-        return
-    answer_console().print(made["id"])
-    _say_next(made)
+    elif dry_run:
+        print_slots(made["items"])
+    else:
+        answer_console().print(made["id"])
+        _say_next(made)
 
 
 def update(
@@ -162,6 +167,14 @@ def update(
         print_json(changed)
     else:
         _say_next(changed)
+
+
+def print_slots(slots: Sequence[dict[str, Any]]) -> None:
+    """One slot a line, in the schedule's zone."""
+    for slot in slots:
+        answer_console().print(slot["local"], markup=False)
+    if not slots:
+        error_console().print("No slot is left.")
 
 
 def _say_next(schedule: dict[str, Any]) -> None:

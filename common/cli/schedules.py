@@ -13,7 +13,7 @@ from common.cli.exits import ExitCode
 from common.cli.moment import parse_moment, show_moment
 from common.cli.options import JsonOption, UrlOption
 from common.cli.output import answer_console, error_console, print_json
-from common.cli.schedule_edit import ScheduleId, create, update
+from common.cli.schedule_edit import ScheduleId, create, print_slots, update
 from common.cli.schedule_fields import OverlapOption
 from common.cli.schedule_view import firing_table, schedule_details, schedule_table
 
@@ -29,6 +29,9 @@ def list_schedules(
     status: Annotated[
         Literal["active", "paused", "disabled", "ended"] | None, typer.Option(help="Only those in this state.")
     ] = None,
+    everybody: Annotated[
+        bool, typer.Option("--everybody", help="Of your whole tenant, the system's too; for operators.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
     as_json: JsonOption = False,
     url: UrlOption = None,
@@ -36,7 +39,8 @@ def list_schedules(
     """List your schedules, the newest first."""
 
     async def run(client: ApiClient) -> dict[str, Any]:
-        asked = {"limit": min(limit, 50), **({"status": status} if status else {})}
+        asked: dict[str, Any] = {"limit": min(limit, 50), "everybody": everybody}
+        asked |= {"status": status} if status else {}
         page = await client.get("/schedules", params=asked)
         items = list(page["items"])
         while page["next_cursor"] and len(items) < limit:
@@ -73,11 +77,8 @@ def preview(
     found = ask(url, lambda client: client.get("/schedules", schedule_id, "preview", params={"count": count}))
     if as_json:
         print_json(found)
-        return
-    for item in found["items"]:
-        answer_console().print(item["local"], markup=False)
-    if not found["items"]:
-        error_console().print("No slot is left.")
+    else:
+        print_slots(found["items"])
 
 
 @app.command()

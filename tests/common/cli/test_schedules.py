@@ -53,6 +53,9 @@ async def test_a_schedule_from_the_command_line(url: str, tmp_path: Path, monkey
     assert "30 9 * * 1-5 Asia/Seoul" in listed
     times = (await run("preview", made, "--count", "2")).splitlines()
     assert [time[11:] for time in times] == ["09:30:00+09:00"] * 2
+    tried = await run("create", "system.echo", "--name", "x", *when, "--dry-run")
+    assert tried.splitlines()[:2] == times
+    assert made in await run("list", "--everybody")
     job = await run("run-now", made)
     firings = json.loads(await run("firings", made, "--json"))["items"]
     assert [(firing["cause"], firing["job_id"]) for firing in firings] == [("manual", job)]
