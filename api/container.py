@@ -215,19 +215,11 @@ class ApiContainer(CommonContainer):
         CommonContainer.settings,
     )
     manual_runs = providers.Singleton(
-        ManualRuns,
-        CommonContainer.sessions,
-        CommonContainer.schedules,
-        CommonContainer.firings,
-        CommonContainer.jobs,
-        CommonContainer.announcer,
+        *(ManualRuns, CommonContainer.sessions, CommonContainer.schedules, CommonContainer.firings),
+        *(CommonContainer.jobs, CommonContainer.announcer),
     )
     webhook_service = providers.Singleton(
-        WebhookService,
-        CommonContainer.settings,
-        CommonContainer.sessions,
-        CommonContainer.webhooks,
-        cursors,
+        *(WebhookService, CommonContainer.settings, CommonContainer.sessions, CommonContainer.webhooks, cursors),
         CommonContainer.vault,
     )
     fleet = providers.Singleton(FleetRepository)
