@@ -1,13 +1,11 @@
 """The chat models behind one door, called through langchain-openai. Heavy to import: only `worker.ports` does, late."""
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import timedelta
-from typing import cast
 
 import httpx2
 import openai
-from langchain_core.messages import AIMessageChunk
 from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import SecretStr
@@ -20,9 +18,11 @@ from worker.llm.errors import UpstreamError
 from worker.llm.faults import translate
 from worker.llm.registry import ModelRegistry, ModelRoute
 from worker.llm.request import to_messages, to_options
+from worker.llm.transport import StreamingClient
 from worker.llm.watch import StreamWatch
+from worker.llm.wire import ChatWire
 
-# A bad chunk leaves the SDK as whatever broke while reading it: JSONDecodeError, KeyError, AttributeError.
+# A bad chunk leaves langchain as whatever broke while reading it: JSONDecodeError, KeyError, AttributeError.
 _FAULTS = (
     openai.OpenAIError,
     httpx2.HTTPError,
@@ -32,11 +32,10 @@ _FAULTS = (
     TypeError,
     AttributeError,
 )
-# Users name models, too, where another provider is set: more clients than this are built anew.
-_MOST_CLIENTS = 64
-_LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30)
-# A proxy of the environment is not for servers on this machine.
-_DIRECT: dict[str, None] = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
+# Users name models, too, where another provider is set: more routes than this are built anew.
+_MOST_WIRES = 64
+# How many calls there are at a time is for the worker's slots and the flow control to say.
+_LIMITS = httpx2.Limits(max_connections=None, keepalive_expiry=30)
 
 
 class LLMManager:
@@ -47,11 +46,11 @@ class LLMManager:
         self.registry = ModelRegistry(settings)
         # Beyond connecting, `StreamWatch` keeps the time.
         timeout = httpx2.Timeout(None, connect=settings.llm_connect_timeout.total_seconds())
-        self._http = httpx2.AsyncClient(timeout=timeout, limits=_LIMITS, mounts=_DIRECT)
-        self._clients: dict[tuple[str, str, SecretStr], BaseChatOpenAI] = {}
+        self._http = StreamingClient(timeout=timeout, limits=_LIMITS)
+        self._wires: dict[tuple[str, str, SecretStr], ChatWire] = {}
         # The first client loads more of the SDK; the first call should not wait for it.
         card = ModelCard(name="warm-up", is_openai=True)
-        self._client(ModelRoute(card.name, "http://127.0.0.1", SecretStr("none"), card))
+        self._wire(ModelRoute(card.name, "http://127.0.0.1", SecretStr("none"), card))
 
     @property
     def models(self) -> list[str]:
@@ -70,16 +69,22 @@ class LLMManager:
         patience: timedelta | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[ChatChunk, None]:
-        """The answer of one model.
+        """The answer of one model; what arrives together is one piece.
 
         `patience` bounds the wait for its first piece, below the model's own; `headers` go with the request.
         """
         watch = self._watch(route, patience)
-        reader = AnswerReader(route.name)
+        wire = self._wire(route)
+        reader = AnswerReader(route.name, wire.convert)
         try:
-            async with aclosing(self._ask(route, request, headers)) as source, aclosing(watch.read(source)) as pieces:
-                async for piece in pieces:
-                    yield reader.read(piece)
+            options = to_options(request, route.card, headers)
+            async with aclosing(await watch.wait(wire.open(to_messages(request), options))) as stream:
+                while (chunks := await watch.wait(stream.read())) is not None:
+                    chunk = reader.read(chunks)
+                    watch.heard(reader.size, finished=chunk.finish_reason is not None)
+                    yield chunk
+                with suppress(TimeoutError, httpx2.HTTPError):
+                    await watch.drain(stream.drain())
         except _FAULTS as error:
             # After its finish the answer is whole: a fault then only costs the usage.
             if not watch.finished:
@@ -87,6 +92,8 @@ class LLMManager:
                 asked = [call.arguments for message in request.messages for call in message.tool_calls]
                 private = (route.api_key.get_secret_value(), *said, *asked)
                 raise translate(error, model=route.name, private=private) from None
+        finally:
+            watch.close()
         if not watch.finished:
             raise UpstreamError(f"{route.name} ended its answer without a finish reason; it may be cut off")
 
@@ -102,23 +109,15 @@ class LLMManager:
             max_bytes=self._settings.llm_max_answer_bytes,
         )
 
-    def _ask(
-        self, route: ModelRoute, request: ChatRequest, headers: Mapping[str, str] | None
-    ) -> AsyncGenerator[AIMessageChunk, None]:
-        options = to_options(request, route.card)
-        if headers:
-            options["extra_headers"] = dict(headers)
-        # It is a generator, declared as less; closing it is what stops the HTTP call.
-        answer = self._client(route).astream(to_messages(request), **options)
-        return cast(AsyncGenerator[AIMessageChunk, None], answer)
-
-    def _client(self, route: ModelRoute) -> BaseChatOpenAI:
-        """One for each route, all on the same pool: the first call of a client waits for a thread of its SDK."""
+    def _wire(self, route: ModelRoute) -> ChatWire:
+        """One for each route, all on the same pool."""
         name = (route.name, route.base_url, route.api_key)
-        if (found := self._clients.get(name)) is None:
-            if len(self._clients) >= _MOST_CLIENTS:
-                del self._clients[next(iter(self._clients))]
-            found = self._clients[name] = self._build_client(route)
+        if (found := self._wires.get(name)) is None:
+            if len(self._wires) >= _MOST_WIRES:
+                del self._wires[next(iter(self._wires))]
+            most = self._settings.llm_max_answer_bytes
+            client = self._build_client(route)
+            found = self._wires[name] = ChatWire(client, self._http, route.api_key, most_bytes=most)
         return found
 
     def _build_client(self, route: ModelRoute) -> BaseChatOpenAI:

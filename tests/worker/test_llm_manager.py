@@ -15,7 +15,7 @@ from tests.worker.chat_calls import KEY, PROMPT, Build, ask, collect, text_of
 
 async def test_an_answer_comes_in_pieces_with_reason_usage_and_model(provider: Provider, build: Build) -> None:
     chunks = await collect(build(), ask(temperature=0.5, max_tokens=9))
-    assert [chunk.text for chunk in chunks if chunk.text] == ["Hello", ", ", "world", "!"]
+    assert text_of(chunks) == "Hello, world!"
     assert [chunk.finish_reason for chunk in chunks if chunk.finish_reason] == ["stop"]
     assert [chunk.model for chunk in chunks if chunk.model] == ["gpt-4o-mini"]
     assert [chunk.usage for chunk in chunks if chunk.usage] == [Usage(input_tokens=7, output_tokens=4, total_tokens=11)]
@@ -148,6 +148,7 @@ async def test_text_that_no_store_takes_is_mended(provider: Provider, build: Bui
 
 
 async def test_a_slow_reader_is_no_slow_model(provider: Provider, build: Build) -> None:
+    provider.script(Reply(pace=0.02))
     text = ""
     async for chunk in build(llm_idle_timeout=0.1).stream(ask()):
         text += chunk.text

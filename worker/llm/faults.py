@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
+import httpx2
 import openai
-from langchain_core.exceptions import ContextOverflowError
 
 from common.errors import JobError, PermanentError, PromptTooLongError
 from common.redaction import MASK, redact
@@ -20,6 +20,14 @@ _WORTH_REPEATING = frozenset({408, 409, 425, 429})
 _KEY_REFUSED = frozenset({401, 403})
 # What OpenAI and llama.cpp call a conversation that does not fit.
 _TOO_LONG = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+# What others say of it, in words only.
+_TOO_LONG_WORDS = (
+    "context_length_exceeded",
+    "contextwindowexceedederror",
+    "exceed the configured limit",
+    "exceeds the context window",
+    "prompt is too long",
+)
 
 
 def translate(error: Exception, *, model: str, private: Sequence[str]) -> JobError:
@@ -27,11 +35,11 @@ def translate(error: Exception, *, model: str, private: Sequence[str]) -> JobErr
 
     `private` are texts that must not appear in the message: the key and the conversation.
     """
-    if isinstance(error, TimeoutError | openai.APITimeoutError):
+    if isinstance(error, TimeoutError | openai.APITimeoutError | httpx2.TimeoutException):
         return UpstreamError(f"{model} did not answer in time")
-    if isinstance(error, openai.APIConnectionError):
+    if isinstance(error, openai.APIConnectionError | httpx2.TransportError):
         return UpstreamError(f"the connection to {model} failed or broke off")
-    if isinstance(error, ContextOverflowError) or _is_too_long(error):
+    if _is_too_long(error):
         return PromptTooLongError(f"the conversation is longer than {model} can read")
     if isinstance(error, openai.APIError):
         return _refusal(error, model, private)
@@ -39,7 +47,10 @@ def translate(error: Exception, *, model: str, private: Sequence[str]) -> JobErr
 
 
 def _is_too_long(error: Exception) -> bool:
-    return isinstance(error, openai.APIError) and bool({error.code, error.type} & _TOO_LONG)
+    if not isinstance(error, openai.APIError):
+        return False
+    said = error.message.lower()
+    return bool({error.code, error.type} & _TOO_LONG) or any(words in said for words in _TOO_LONG_WORDS)
 
 
 def _refusal(error: openai.APIError, model: str, private: Sequence[str]) -> JobError:

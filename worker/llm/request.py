@@ -1,5 +1,6 @@
 """A chat request as langchain and the provider want it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, InvalidToolCall, SystemMessage, ToolMessage
@@ -15,7 +16,7 @@ def to_messages(request: ChatRequest) -> list[BaseMessage]:
     return [_to_message(message) for message in request.messages]
 
 
-def to_options(request: ChatRequest, card: ModelCard) -> dict[str, Any]:
+def to_options(request: ChatRequest, card: ModelCard, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The parameters of a call, beside the messages.
 
     The answer's format goes past langchain, which would otherwise judge the answer before we can.
@@ -34,6 +35,8 @@ def to_options(request: ChatRequest, card: ModelCard) -> dict[str, Any]:
         extra["response_format"] = form
     if extra:
         options["extra_body"] = extra
+    if headers:
+        options["extra_headers"] = headers
     return options
 
 

@@ -1,50 +1,57 @@
 """Bounds on a stream: how long it may keep silent and how much it may say."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import Awaitable
 from datetime import timedelta
 
-from langchain_core.messages import AIMessageChunk
-
 from common.errors import PermanentError
+from worker.llm.alarm import Alarm
 
 _USAGE_GRACE = timedelta(seconds=5)
+_DRAIN_GRACE = 0.1
 
 
 class StreamWatch:
-    """Reads a model's stream piece by piece under the limits of one answer."""
+    """Keeps the limits of one answer. Close it at the end."""
 
     def __init__(self, *, first_piece: timedelta, idle: timedelta, max_bytes: int) -> None:
-        self._first_piece, self._idle, self._max_bytes = first_piece, idle, max_bytes
+        self._idle, self._max_bytes = idle, max_bytes
+        self._loop = asyncio.get_running_loop()
+        self._first = self._loop.time() + first_piece.total_seconds()
+        self._alarm = Alarm()
+        self._has_begun = False
         self._bytes = 0
         self.finished = False
 
-    async def read(self, source: AsyncIterator[AIMessageChunk]) -> AsyncGenerator[AIMessageChunk, None]:
-        """The pieces of `source`.
+    async def wait[T](self, step: Awaitable[T]) -> T:
+        """What `step` gives. Raises `TimeoutError` when the model stays silent for too long."""
+        return await self._alarm.within(self._deadline(), step)
 
-        Raises `TimeoutError` when it stays silent for too long and `PermanentError` when it grows too large.
-        A stream that said it was finished only gets a short grace to tell its usage.
+    async def drain[T](self, step: Awaitable[T]) -> T:
+        """What `step` gives, once nothing more is to be heard. Raises `TimeoutError` very soon."""
+        return await self._alarm.within(self._loop.time() + _DRAIN_GRACE, step)
+
+    def heard(self, size: int, *, finished: bool) -> None:
+        """Something came: so many bytes of the answer, and with `finished` its end.
+
+        Raises `PermanentError` when the answer grows too large.
         """
-        loop = asyncio.get_running_loop()
-        first = loop.time() + self._first_piece.total_seconds()
-        deadline = first
-        while True:
-            async with asyncio.timeout_at(deadline):
-                piece = await anext(source, None)
-            if piece is None:
-                return
-            self._count(piece)
-            yield piece
-            # Counted from here: a slow reader is not a slow model.
-            wait = (_USAGE_GRACE if self.finished else self._idle).total_seconds()
-            deadline = loop.time() + wait
-            if not (self._bytes or self.finished):
-                # Empty pieces come before the text; they must not shorten the time for its first piece.
-                deadline = max(first, deadline)
-
-    def _count(self, piece: AIMessageChunk) -> None:
-        self.finished = self.finished or "finish_reason" in piece.response_metadata
-        said = piece.text + "".join(part["args"] or "" for part in piece.tool_call_chunks)
-        self._bytes += len(said.encode("utf-8", "replace"))
+        self._has_begun = True
+        self._bytes += size
+        self.finished = self.finished or finished
         if self._bytes > self._max_bytes:
             raise PermanentError(f"the answer is longer than LLM_MAX_ANSWER_BYTES ({self._max_bytes}) allows")
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._alarm.close()
+
+    def _deadline(self) -> float:
+        """Counted from now: a slow reader is not a slow model."""
+        if not self._has_begun:
+            return self._first
+        wait = (_USAGE_GRACE if self.finished else self._idle).total_seconds()
+        # A finished answer only gets a short grace to tell its usage.
+        deadline = self._loop.time() + wait
+        # Empty pieces come before the text; they must not shorten the time for its first piece.
+        return deadline if self._bytes or self.finished else max(self._first, deadline)

@@ -26,6 +26,7 @@ class Chats(Case):
         Figure("wall", "s", is_main=True),
         Figure("first piece p50", "ms"),
         Figure("pieces heard", "%", more_is_better=True),
+        Figure("worker CPU", "ms/chat"),
         Figure("memory", "MB"),
         Figure("call p50", "ms"),
         Figure("bare SDK p50", "ms"),
@@ -75,9 +76,10 @@ async def _crowd(models: Models, count: int) -> Figures:
     await models.end_of(await models.submit(llm_chat, LlmChatPayload(prompt="warm up")))
     models.heard.clear()
     prompts = [LlmChatPayload(prompt=f"Question {number}") for number in range(count)]
-    started = now()
+    used, started = models.worker.cpu_seconds(), now()
     jobs = await asyncio.gather(*(models.submit(llm_chat, prompt) for prompt in prompts))
     await asyncio.gather(*map(models.end_of, jobs))
+    used = models.worker.cpu_seconds() - used
     memory = models.worker.memory_mb()
     first: dict[UUID, float] = {}
     words = 0
@@ -91,6 +93,7 @@ async def _crowd(models: Models, count: int) -> Figures:
         "wall": ended - started,
         "first piece p50": percentile(waits, 0.5) * 1e3,
         "pieces heard": words / (count * _PIECES) * 100,
+        "worker CPU": used / count * 1e3,
         "memory": memory,
     }
 

@@ -1,0 +1,128 @@
+"""One route on the wire: what langchain and the SDK say to it, sent and read in the cheapest way.
+
+langchain-openai makes the payload and reads every chunk that is more than text; the SDK makes the request, once for
+all calls of the route, and the errors. Left out is what they do for each piece of text: models of pydantic, a merge,
+callbacks. That was most of the CPU time of a stream.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import httpx2
+import openai
+from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_openai.chat_models.base import BaseChatOpenAI
+from openai._models import FinalRequestOptions
+from pydantic import SecretStr
+from pydantic_core import from_json, to_json
+
+from worker.llm.server_events import EventReader
+from worker.llm.transport import BODY, Body
+
+_DONE = b"[DONE]"
+_OWN_HEADERS = frozenset({b"content-length"})
+
+
+class ChatWire:
+    """Calls of one route. `model` is its langchain client, `http` what sends; no event is larger than `most_bytes`."""
+
+    def __init__(self, model: BaseChatOpenAI, http: httpx2.AsyncClient, key: SecretStr, *, most_bytes: int) -> None:
+        self._model, self._http, self._most_bytes = model, http, most_bytes
+        self._sdk: openai.AsyncOpenAI = model.root_async_client
+        form = self._sdk._build_request(
+            FinalRequestOptions.construct(
+                method="post",
+                url="/chat/completions",
+                json_data={},
+                headers={"Authorization": f"Bearer {key.get_secret_value()}"},
+            )
+        )
+        self._url = form.url
+        self._headers = [(name, value) for name, value in form.headers.raw if name.lower() not in _OWN_HEADERS]
+
+    async def open(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> "ChatStream":
+        """Ask. Raises `openai.APIStatusError` for an answer that is none, `httpx2.HTTPError` when there is none."""
+        asked = self._model._get_request_payload(
+            list(messages), stream=True, stream_options={"include_usage": True}, **options
+        )
+        extra, headers = asked.pop("extra_body", None) or {}, asked.pop("extra_headers", None) or {}
+        request = httpx2.Request(
+            "POST",
+            self._url,
+            headers=[*self._headers, *((name.encode(), value.encode()) for name, value in headers.items())],
+            content=to_json({**asked, **extra}),
+        )
+        response = await self._http.send(request, stream=True)
+        if response.is_success:
+            return ChatStream(response, self._most_bytes)
+        await response.aread()
+        raise self._sdk._make_status_error_from_response(response)
+
+    def convert(self, chunk: dict[str, Any]) -> AIMessageChunk | None:
+        """A chunk in langchain's words, with everything that it tells in `response_metadata`."""
+        made = self._model._convert_chunk_to_generation_chunk(chunk, AIMessageChunk, None)
+        if made is None or not isinstance(made.message, AIMessageChunk):
+            return None
+        made.message.response_metadata = {**(made.generation_info or {}), **made.message.response_metadata}
+        return made.message
+
+
+class ChatStream:
+    """The chunks of an answer. Close it at the end, for instance with `aclosing`."""
+
+    def __init__(self, response: httpx2.Response, most_bytes: int) -> None:
+        self._response = response
+        self._events = EventReader(most_bytes)
+        self._read = _reader(response)
+        self._is_done = False
+
+    async def read(self) -> list[Any] | None:
+        """Every whole chunk that has come since the last call, at least one; None at the end.
+
+        Raises `ValueError` for what cannot be read, `openai.APIError` when the provider breaks off with an error.
+        """
+        while not self._is_done:
+            if not (piece := await self._read()):
+                return None
+            if chunks := [chunk for data in self._events.feed(piece) if (chunk := self._parse(data)) is not None]:
+                return chunks
+        return None
+
+    async def drain(self) -> None:
+        """Read what is left, so that the connection can be used again."""
+        while await self._read():
+            pass
+
+    async def aclose(self) -> None:
+        """Give the connection back; what has not come yet is not waited for."""
+        await self._response.aclose()
+
+    def _parse(self, data: bytes) -> Any:
+        if self._is_done or data.startswith(_DONE):
+            self._is_done = True
+            return None
+        chunk = _from_json(data)
+        if isinstance(chunk, dict) and (error := chunk.get("error")):
+            raise openai.APIError("the stream holds an error", self._response.request, body=error)
+        return chunk
+
+
+def _from_json(data: bytes) -> Any:
+    try:
+        return from_json(data)
+    except ValueError:
+        return json.loads(data)  # it takes halves of surrogate pairs, too
+
+
+def _reader(response: httpx2.Response) -> Callable[[], Awaitable[bytes]]:
+    """Reads the next bytes of an answer, none at its end. Straight from our transport, where that sent it as it is."""
+    body = response.extensions.get(BODY)
+    if isinstance(body, Body) and "content-encoding" not in response.headers:
+        return body.read
+    pieces = response.aiter_bytes()
+
+    async def read() -> bytes:
+        return await anext(pieces, b"")
+
+    return read
