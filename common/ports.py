@@ -113,6 +113,11 @@ class ChatChunk:
     tool_calls: tuple[ToolCall, ...] = ()
     is_cached: bool = False
 
+    @property
+    def is_text_only(self) -> bool:
+        """Whether it says nothing of the answer but a piece of its text."""
+        return self.model is None and self.finish_reason is None and self.usage is None and not self.tool_calls
+
 
 class ChatModel(Protocol):
     """A conversation model."""

@@ -15,12 +15,11 @@ from worker.embedding.backend import RefusedTextError, Vectors
 from worker.embedding.registry import EmbeddingRoute
 from worker.llm.faults import translate
 from worker.llm.registry import OPENAI_URL
+from worker.llm.transport import StreamingClient
 
 _FAULTS = (openai.OpenAIError, httpx2.HTTPError, TimeoutError, ValueError, LookupError, TypeError, AttributeError)
 _REFUSALS = frozenset({400, 413, 422})
 _LIMITS = httpx2.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30)
-# A proxy of the environment is not for servers on this machine.
-_DIRECT: dict[str, None] = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
 
 
 class ProviderModel:
@@ -31,7 +30,7 @@ class ProviderModel:
         self._key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "not-needed"
         self._patience = settings.embedding_timeout.total_seconds()
         timeout = httpx2.Timeout(self._patience, connect=settings.llm_connect_timeout.total_seconds())
-        self._http = httpx2.AsyncClient(timeout=timeout, limits=_LIMITS, mounts=_DIRECT)
+        self._http = StreamingClient(timeout=timeout, limits=_LIMITS)
         self._client = OpenAIEmbeddings(
             model=route.name,
             openai_api_base=settings.openai_base_url or OPENAI_URL,

@@ -33,16 +33,15 @@ class AnswerReader:
     def __init__(self, model: str, convert: Callable[[Any], AIMessageChunk | None]) -> None:
         self._model, self._convert = model, convert
         self._calls: dict[int, _CallSoFar] = {}
-        self._rest = ChatChunk()
+        self._rest: ChatChunk | None = None
         self.size = 0
 
     def read(self, chunks: Sequence[Any]) -> ChatChunk:
         """What came together, in our words. Raises `ValueError` for a tool call without an id or a name."""
-        self._rest = ChatChunk()
-        said = "".join([self._text_of(chunk) for chunk in chunks])
-        text = storable(said)
+        self._rest = None
+        text = storable("".join([self._text_of(chunk) for chunk in chunks]))
         self.size += len(text) if text.isascii() else len(text.encode())
-        return replace(self._rest, text=text)
+        return ChatChunk(text) if self._rest is None else replace(self._rest, text=text)
 
     def _text_of(self, chunk: Any) -> str:
         if (text := _plain_text(chunk)) is not None:
@@ -65,13 +64,13 @@ class AnswerReader:
             finish = _FINISH_REASONS.get(reason, "stop")
             calls = self._whole_calls(is_cut=finish in ("length", "content_filter"))
             self._rest = replace(
-                self._rest,
+                self._rest or ChatChunk(),
                 model=told.get("model_name") or self._model,
                 finish_reason="tool_calls" if calls and finish == "stop" else finish,
                 tool_calls=calls,
             )
         if usage := _to_usage(piece):
-            self._rest = replace(self._rest, usage=usage)
+            self._rest = replace(self._rest or ChatChunk(), usage=usage)
 
     def _whole_calls(self, *, is_cut: bool) -> tuple[ToolCall, ...]:
         """The calls, in order; of an answer that was cut off those whose arguments are whole."""

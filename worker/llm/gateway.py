@@ -132,7 +132,7 @@ class ChatGateway:
                         answer.add(chunk)
                         if chunk.text:
                             told.heard()
-                            yield ChatChunk(chunk.text)
+                            yield chunk if chunk.is_text_only else ChatChunk(chunk.text)
                 _tell(told, route, answer)
         except BaseException as error:
             await _abandon(call, error, request, answer)

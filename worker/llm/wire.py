@@ -21,7 +21,6 @@ from worker.llm.server_events import EventReader
 from worker.llm.transport import BODY, Body
 
 _DONE = b"[DONE]"
-_OWN_HEADERS = frozenset({b"content-length"})
 
 
 class ChatWire:
@@ -39,7 +38,8 @@ class ChatWire:
             )
         )
         self._url = form.url
-        self._headers = [(name, value) for name, value in form.headers.raw if name.lower() not in _OWN_HEADERS]
+        self._headers = form.headers
+        del self._headers["content-length"]
 
     async def open(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> "ChatStream":
         """Ask. Raises `openai.APIStatusError` for an answer that is none, `httpx2.HTTPError` when there is none."""
@@ -50,7 +50,7 @@ class ChatWire:
         request = httpx2.Request(
             "POST",
             self._url,
-            headers=[*self._headers, *((name.encode(), value.encode()) for name, value in headers.items())],
+            headers=self._headers | headers if headers else self._headers,
             content=to_json({**asked, **extra}),
         )
         response = await self._http.send(request, stream=True)
