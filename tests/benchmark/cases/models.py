@@ -4,6 +4,8 @@ import asyncio
 import sys
 from uuid import UUID
 
+from openai import AsyncOpenAI
+
 from common.jobs.llm_chat import LlmChatPayload, llm_chat
 from common.jobs.llm_embed import LlmEmbedPayload, llm_embed
 from tests.benchmark.cases.base import Case, Figure, Figures, percentile
@@ -51,6 +53,8 @@ class Vectors(Case):
     title = "Vectors of 1,000 jobs"
     figures = (
         Figure("texts", "1/s", is_main=True, more_is_better=True),
+        Figure("bare SDK", "1/s", more_is_better=True),
+        Figure("share", "%", more_is_better=True),
         Figure("texts a request", "", more_is_better=True),
         Figure("job p50", "ms"),
     )
@@ -65,8 +69,11 @@ class Vectors(Case):
             seconds = await asyncio.gather(*(_embed(models, number) for number in range(count)))
             wall = now() - started
             requests = await models.requests() - before
+            bare = await _bare_vectors(models.provider, 4 * count, requests)
         return {
             "texts": 4 * count / wall,
+            "bare SDK": bare,
+            "share": 4 * count / wall / bare * 100,
             "texts a request": 4 * count / requests,
             "job p50": percentile(seconds, 0.5) * 1e3,
         }
@@ -116,3 +123,15 @@ async def _embed(models: Models, number: int) -> float:
         await models.submit(llm_embed, LlmEmbedPayload(texts=texts, model="any-256", encoding="base64"))
     )
     return now() - started
+
+
+async def _bare_vectors(provider: str, count: int, requests: int) -> float:
+    """Texts a second of the SDK alone, in as many requests, all at once."""
+    texts = [f"bare text {number}" for number in range(count)]
+    size = -(-count // requests)
+    async with AsyncOpenAI(base_url=f"{provider}/v1", api_key="bench", max_retries=0) as client:
+        await client.embeddings.create(model="any-256", input=texts[:4])
+        started = now()
+        parts = (texts[start : start + size] for start in range(0, count, size))
+        await asyncio.gather(*(client.embeddings.create(model="any-256", input=part) for part in parts))
+    return count / (now() - started)
