@@ -43,6 +43,7 @@ class AttemptReporter:
         self._put = put
         self._progress = progress
         self._text: list[str] = []
+        self._size = 0
         self._timer: asyncio.TimerHandle | None = None
         self._sent_at = 0.0
         self._progress_at = 0.0
@@ -56,7 +57,8 @@ class AttemptReporter:
         if not text:
             return
         self._text.append(text)
-        if sum(map(len, self._text)) >= _DELTA_CHARACTERS or monotonic() - self._sent_at >= _DELTA_WINDOW:
+        self._size += len(text)
+        if self._size >= _DELTA_CHARACTERS or monotonic() - self._sent_at >= _DELTA_WINDOW:
             self._flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_DELTA_WINDOW, self._flush)
@@ -79,6 +81,7 @@ class AttemptReporter:
             self._timer = None
         text = "".join(self._text)
         self._text.clear()
+        self._size = 0
         self._sent_at = monotonic()
         for start in range(0, len(text), _DELTA_CHARACTERS):
             self._event(EventType.LLM_DELTA, {"text": text[start : start + _DELTA_CHARACTERS]})
