@@ -151,6 +151,7 @@ class WorkerSettings(CommonSettings):
     webhook_timeout: Duration = Field(timedelta(seconds=15), gt=timedelta(0), le=timedelta(seconds=60))
     webhook_schedule: Annotated[tuple[Duration, ...], NoDecode, BeforeValidator(_split)] = _WEBHOOK_SCHEDULE
     webhook_interval: Duration = Field(timedelta(seconds=1), gt=timedelta(0))
+    webhook_progress_interval: Duration = Field(timedelta(seconds=5), ge=timedelta(0), le=timedelta(hours=1))
     webhook_retention: Duration = Field(timedelta(days=30), gt=timedelta(0))
 
     @model_validator(mode="after")

@@ -1,5 +1,7 @@
 """What a worker builds on top of the common container."""
 
+import asyncio
+
 from dependency_injector import providers
 
 from common.container import CommonContainer
@@ -95,6 +97,7 @@ class WorkerContainer(CommonContainer):
         CommonContainer.settings.provided.webhook_timeout,
         CommonContainer.settings.provided.webhook_private_networks,
     )
+    webhook_called = providers.Singleton(asyncio.Event)
     webhook_sender = providers.Singleton(
         WebhookSender,
         CommonContainer.sessions,
@@ -103,6 +106,7 @@ class WorkerContainer(CommonContainer):
         CommonContainer.settings.provided.webhook_schedule,
         worker_metrics,
         CommonContainer.vault,
+        webhook_called,
     )
     webhook_dispatcher = providers.Singleton(
         WebhookDispatcher,
@@ -113,6 +117,8 @@ class WorkerContainer(CommonContainer):
         CommonContainer.settings.provided.webhook_interval,
         CommonContainer.settings.provided.webhook_retention,
         CommonContainer.vault,
+        CommonContainer.settings.provided.webhook_progress_interval,
+        webhook_called,
     )
     paid_calls = providers.Singleton(PaidCallRepository)
     ledger = providers.Singleton(PaidLedger, CommonContainer.direct, paid_calls)

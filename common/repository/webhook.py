@@ -6,13 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, and_, cast, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Text, and_, cast, delete, exists, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import aliased
 
 from common.database.model import DeliveryStatus, Job, JobWebhook, WebhookDelivery, WebhookEndpoint, WebhookTry
 from common.repository.job import Owner
 from common.repository.reach import Reach, within
 from common.repository.sql import Executor
+from common.webhook.words import PROGRESS
+
+_LONGEST_TURN = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +131,17 @@ class WebhookRepository:
         query = select(WebhookTry).where(WebhookTry.delivery_id.in_(delivery_ids))
         return (await db.execute(query.order_by(WebhookTry.delivery_id, WebhookTry.attempt))).scalars().all()
 
-    async def take_new(self, db: Executor, limit: int) -> Sequence[WebhookDelivery]:
-        """Deliveries without a job, locked until the transaction ends and marked as queued by it."""
+    async def take_new(
+        self, db: Executor, limit: int, *, progress_interval: timedelta = timedelta(0)
+    ) -> Sequence[WebhookDelivery]:
+        """Deliveries without a job, locked until the transaction ends and marked as queued by it.
+
+        One waits for the first call of those before it about the same job, and progress for `progress_interval` after
+        the last.
+        """
         new = (
             select(WebhookDelivery.id)
-            .where(WebhookDelivery.queued_at.is_(None))
+            .where(WebhookDelivery.queued_at.is_(None), ~_has_uncalled(), ~_is_early(progress_interval))
             .order_by(WebhookDelivery.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -217,6 +227,29 @@ class WebhookRepository:
         old = select(WebhookDelivery.id).where(WebhookDelivery.created_at < func.now() - retention).limit(limit)
         query = delete(WebhookDelivery).where(WebhookDelivery.id.in_(old.scalar_subquery()))
         return len((await db.execute(query.returning(WebhookDelivery.id))).all())
+
+
+def _has_uncalled() -> ColumnElement[bool]:
+    """Whether an earlier message about the same job was not sent yet; not for long, whatever became of it."""
+    before = aliased(WebhookDelivery)
+    return exists().where(
+        before.endpoint_id == WebhookDelivery.endpoint_id,
+        before.job_id == WebhookDelivery.job_id,
+        before.occurred_at < WebhookDelivery.occurred_at,
+        before.status == str(DeliveryStatus.PENDING),
+        before.tries == 0,
+        before.created_at > func.now() - _LONGEST_TURN,
+    )
+
+
+def _is_early(interval: timedelta) -> ColumnElement[bool]:
+    last = aliased(WebhookDelivery)
+    return (WebhookDelivery.type == PROGRESS) & exists().where(
+        last.endpoint_id == WebhookDelivery.endpoint_id,
+        last.job_id == WebhookDelivery.job_id,
+        last.type == PROGRESS,
+        last.queued_at > func.now() - interval,
+    )
 
 
 def _of(owner: Owner) -> ColumnElement[bool]:

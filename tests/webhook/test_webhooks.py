@@ -253,7 +253,7 @@ async def test_endpoints_are_their_owner_s_and_limited(
     for _ in range(2):
         await make(http, receiver.url)
     assert (await http.post("/webhooks", json={"url": receiver.url})).status_code == 409
-    assert (await http.post("/webhooks", json={"url": receiver.url, "events": ["job.started"]})).status_code == 422
+    assert (await http.post("/webhooks", json={"url": receiver.url, "events": ["job.queued"]})).status_code == 422
     assert (await http.delete(path)).status_code == 204
     assert len((await http.get("/webhooks")).json()["items"]) == 2
 

@@ -1,6 +1,7 @@
 """From deliveries that a trigger wrote to the jobs that make them."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 
@@ -38,6 +39,8 @@ class WebhookDispatcher:
         interval: timedelta,
         retention: timedelta,
         vault: Vault,
+        progress_interval: timedelta,
+        called: asyncio.Event,
     ) -> None:
         self._sessions = sessions
         self._webhooks = webhooks
@@ -46,11 +49,13 @@ class WebhookDispatcher:
         self._interval = interval.total_seconds()
         self._retention = retention
         self._vault = vault
+        self._progress_interval = progress_interval
+        self._called = called
         self._purge_at = monotonic() + _PURGE_EVERY
         self._renew_at = monotonic()
 
     async def run(self) -> None:
-        """Look every interval until cancelled."""
+        """Look every interval, and after each call, until cancelled."""
         while True:
             try:
                 while len(await self.dispatch()) == _BATCH:
@@ -59,12 +64,14 @@ class WebhookDispatcher:
                 await self._renew()
             except Exception as error:
                 logger.warning("Webhooks wait: {}", type(error).__name__)
-            await asyncio.sleep(self._interval)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._called.wait(), self._interval)
+            self._called.clear()
 
     async def dispatch(self) -> list[Job]:
         """Make the jobs of the deliveries that have none."""
         async with self._sessions.begin() as db:
-            new = await self._webhooks.take_new(db, _BATCH)
+            new = await self._webhooks.take_new(db, _BATCH, progress_interval=self._progress_interval)
             origins = await self._webhooks.find_origins(db, new)
             rows = [
                 NewJob(

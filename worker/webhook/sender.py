@@ -1,5 +1,6 @@
 """The `WebhookSender` port: signs, calls, keeps a record, and says when to try again."""
 
+import asyncio
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ _JITTER = 0.1
 
 
 class WebhookSender:
-    """`schedule` holds the waits between calls; after the last one a delivery is given up."""
+    """`schedule` holds the waits between calls; after the last one a delivery is given up. Each call sets `called`."""
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class WebhookSender:
         schedule: Sequence[timedelta],
         metrics: WorkerMetrics,
         vault: Vault,
+        called: asyncio.Event,
     ) -> None:
         self._sessions = sessions
         self._webhooks = webhooks
@@ -40,9 +42,16 @@ class WebhookSender:
         self._schedule = schedule
         self._metrics = metrics
         self._vault = vault
+        self._called = called
 
     async def deliver(self, delivery_id: UUID, attempt: int) -> int:
         """Part of `common.ports.WebhookSender`."""
+        try:
+            return await self._deliver(delivery_id, attempt)
+        finally:
+            self._called.set()
+
+    async def _deliver(self, delivery_id: UUID, attempt: int) -> int:
         async with self._sessions() as db:
             found = await self._webhooks.load(db, delivery_id)
         if found is None:

@@ -1,4 +1,4 @@
-"""/webhooks: where to be called when jobs end, by Standard Webhooks 1.0.0."""
+"""/webhooks: where to be called when jobs end or go on, by Standard Webhooks 1.0.0."""
 
 from datetime import timedelta
 from typing import Annotated

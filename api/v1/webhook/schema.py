@@ -9,10 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, Strict
 from common.database.model import DeliveryStatus, WebhookDelivery, WebhookEndpoint, WebhookTry
 
 EndEvent = Literal["job.succeeded", "job.failed", "job.cancelled", "job.expired"]
+StepEvent = Literal["job.started", "job.progress", "job.retrying", "job.cancelling"]
 _Url = Annotated[str, Field(min_length=1, max_length=2000, examples=["https://example.com/letuin"])]
-_Events = Annotated[list[EndEvent], Field(max_length=4, description="Ends of jobs to be told of.")]
+_Events = Annotated[
+    list[EndEvent | StepEvent], Field(max_length=8, description="What to be told of; the ends of jobs, if left out.")
+]
 _Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-_ALL: list[EndEvent] = ["job.succeeded", "job.failed", "job.cancelled", "job.expired"]
+_ENDS: list[EndEvent | StepEvent] = ["job.succeeded", "job.failed", "job.cancelled", "job.expired"]
 
 
 class WebhookCreate(BaseModel):
@@ -21,7 +24,7 @@ class WebhookCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: _Url
-    events: _Events = _ALL
+    events: _Events = _ENDS
     description: _Text | None = None
 
 

@@ -53,7 +53,7 @@ class JobWebhook(Base):
 
 
 class WebhookDelivery(Base):
-    """One message for one endpoint, written by a trigger in the transaction that ended the job.
+    """One message for one endpoint, written by a trigger in the transaction that changed the job.
 
     `id` is also the id of the job that delivers it; `message_id` is what the receiver tells repetitions by.
     """
@@ -62,6 +62,7 @@ class WebhookDelivery(Base):
     __table_args__ = (
         CheckConstraint("status IN ('pending', 'delivered', 'failed')", name="status"),
         Index("ix_webhook_deliveries_endpoint", "endpoint_id", "id"),
+        Index("ix_webhook_deliveries_job", "job_id", "endpoint_id"),
         Index("ix_webhook_deliveries_created_at", "created_at"),
         Index("ix_webhook_deliveries_queued", "id", postgresql_where=text("queued_at IS NULL")),
     )

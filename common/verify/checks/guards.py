@@ -8,7 +8,7 @@ from sqlalchemy import text
 from common.repository.sql import TEXTS, fetch, statement
 from common.verify.check import Problem, Stores
 
-_TRIGGERS = ("guard_job_transition", "write_webhook_deliveries")
+_TRIGGERS = ("guard_job_transition", "write_webhook_deliveries", "write_webhook_steps")
 _LOOK = statement(
     """
     SELECT name, CASE WHEN tgname IS NULL THEN 'is missing; the database needs its migrations'
