@@ -8,7 +8,6 @@ under a new epoch, which tells clients that numbers before it are gone.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from secrets import token_hex
 from typing import Any
 from uuid import UUID
@@ -18,38 +17,12 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic_core import to_json
 
 from common.config import CommonSettings
+from common.event_type import EventType as EventType
+from common.event_type import is_terminal as is_terminal
 from common.metrics.job_metrics import JobMetrics
 from common.redis import RedisKeys, Script, ScriptCall, run_scripts
 
 _IDLE_STREAM_SECONDS = 7 * 24 * 3600
-
-
-class EventType(StrEnum):
-    """Names used alike in Socket.IO, SSE and webhooks."""
-
-    QUEUED = "job.queued"
-    STARTED = "job.started"
-    PROGRESS = "job.progress"
-    RETRYING = "job.retrying"
-    CANCELLING = "job.cancelling"
-    SUCCEEDED = "job.succeeded"
-    FAILED = "job.failed"
-    CANCELLED = "job.cancelled"
-    EXPIRED = "job.expired"
-    LLM_DELTA = "llm.delta"
-    LLM_RESET = "llm.reset"
-
-    @property
-    def is_terminal(self) -> bool:
-        return self in _TERMINAL
-
-
-_TERMINAL = {EventType.SUCCEEDED, EventType.FAILED, EventType.CANCELLED, EventType.EXPIRED}
-
-
-def is_terminal(event_type: str) -> bool:
-    """Whether an event of this type is the last of its job."""
-    return event_type in _TERMINAL
 
 
 def _mark(event: "NewEvent") -> int:

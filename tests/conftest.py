@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 import socketio  # type: ignore[import-untyped]  # noqa: F401  whole, before the api hides its client side
+from xdist.remote import Producer  # type: ignore[import-untyped]
 
+from tests.fixtures.scheduling import Scheduling, put_longest_first
 from tests.fixtures.server_process import SERVERS
+
+# Hundreds of processes are started: without bytecode each of them would compile every library anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 pytest_plugins = [
     "tests.fixtures.chroma",
@@ -31,6 +37,16 @@ _MOST_WORKERS = 15  # Valkey has 16 databases; the first one is for runs without
 def pytest_xdist_auto_num_workers() -> int:
     """Two a core: leases, outages and starts of processes are mostly waited for."""
     return min(2 * len(os.sched_getaffinity(0)), _MOST_WORKERS)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """The longest first, one by one; everything else by file."""
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    put_longest_first(items)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -30,7 +30,7 @@ TOOL: Any = {"type": "function", "function": {"name": "look_up", "parameters": S
 @pytest.fixture
 async def client(provider: Provider) -> AsyncIterator[AsyncOpenAI]:
     """The real SDK, which never tries again by itself."""
-    async with AsyncOpenAI(base_url=provider.url, api_key="x", max_retries=0, timeout=5) as client:
+    async with AsyncOpenAI(base_url=provider.url, api_key="x", max_retries=0, timeout=60) as client:
         yield client
 
 
@@ -133,4 +133,4 @@ def test_it_runs_as_a_process_of_its_own() -> None:
         assert (found["requests"], found["under_way"]) == (1, 0)
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0

@@ -15,7 +15,7 @@ from common.cli.output import answer_console, error_console, print_json, printab
 from common.cli.surroundings import command_name
 from common.cli.target import Target, find_target
 from common.cli.threads import source_lines
-from common.events import EventType
+from common.event_type import EventType
 from common.queue.status import JobStatus
 
 app = typer.Typer(add_completion=False)

@@ -12,7 +12,7 @@ from common.client.errors import UnreachableError as NoDoorError
 from common.client.following import DOORS, Follower
 from common.client.http import Http
 from common.client.models import Item, JobEvent, Place
-from common.events import is_terminal
+from common.event_type import is_terminal
 from common.queue.status import TERMINAL
 
 SNAPSHOT = "job.snapshot"

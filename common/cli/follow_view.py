@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from common.cli.api_client import Job
 from common.cli.event_feed import SNAPSHOT, Event
 from common.cli.output import answer_console, error_console, printable
-from common.events import EventType
+from common.event_type import EventType
 from common.queue.status import JobStatus
 
 _STEP = 0.1

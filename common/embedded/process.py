@@ -43,7 +43,7 @@ class ProcessSpec:
     env: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None
     cwd: Path | None = None
     ready: Callable[[], Awaitable[bool]] | None = None
-    ready_timeout: timedelta = timedelta(seconds=30)
+    ready_timeout: timedelta = timedelta(minutes=3)
     before_start: Callable[[], Awaitable[None]] | None = None
     on_exit: Callable[[int], Awaitable[None]] | None = None
     stop_signal: signal.Signals = signal.SIGTERM

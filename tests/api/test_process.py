@@ -33,7 +33,7 @@ async def launch(variables: Mapping[str, str]) -> Process:
 async def refused(variables: Mapping[str, str]) -> tuple[int | None, str]:
     """The exit code and all that was said."""
     process = await launch(variables)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         out, err = await process.communicate()
     assert out == b""
     return process.returncode, err.decode()
@@ -47,7 +47,7 @@ async def serving(
     process = await launch({**stores.environment, "DATA_DIR": str(folder), "API_PORT": "0", **(extra or {})})
     assert process.stderr is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             url = ""
             while b"startup complete" not in (line := await process.stderr.readline()):
                 assert line, "the api ended"
@@ -67,17 +67,17 @@ async def test_it_serves_lightly_and_ends_at_once(stores: Stores, tmp_path: Path
             assert (await client.post("/api/v1/jobs", json=ECHO)).status_code == 202
         assert psutil.Process(process.pid).memory_info().rss < MAX_MEGABYTES * 2**20
 
-        waiting = asyncio.create_task(client.post("/api/v1/jobs", json=ECHO, headers={"Prefer": "wait=30"}))
+        waiting = asyncio.create_task(client.post("/api/v1/jobs", json=ECHO, headers={"Prefer": "wait=60"}))
         while len((await client.get("/api/v1/jobs", params={"limit": 60})).json()["items"]) < 51:
             pass
         started = monotonic()
         process.send_signal(signal.SIGTERM)
         answer = await waiting
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             code = await process.wait()
 
     assert (answer.status_code, code) == (202, 0)
-    assert monotonic() - started < 25
+    assert monotonic() - started < 55
 
 
 async def test_bodies_over_a_real_connection(stores: Stores, tmp_path: Path) -> None:

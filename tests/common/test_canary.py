@@ -114,7 +114,7 @@ async def test_a_deaf_worker_subscribes_again(container: CommonContainer, proxy:
         proxy.speak()
         await eventually(lambda: _is(not signals.canary.is_deaf), 40)
         job = new_id()
-        await eventually(lambda: _tell(container, ears, job), 5)
+        await eventually(lambda: _tell(container, ears, job), 40)
 
 
 async def test_a_worker_under_a_new_id_hears_what_is_said_to_that(container: CommonContainer, ear: ArqRedis) -> None:
@@ -123,7 +123,7 @@ async def test_a_worker_under_a_new_id_hears_what_is_said_to_that(container: Com
     async with listening(container, ear, ears):
         ears.worker_id = new_id()
         job = new_id()
-        await eventually(lambda: _tell(container, ears, job), 5)
+        await eventually(lambda: _tell(container, ears, job), 40)
 
 
 async def _tell(container: CommonContainer, ears: Ears, job: UUID) -> bool:

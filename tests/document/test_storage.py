@@ -41,7 +41,7 @@ def s3_url() -> Iterator[str]:
         yield url
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(60)
 
 
 def settings_of(kind: str, folder: Path, s3_url: str) -> dict[str, str]:

@@ -68,7 +68,7 @@ def run(block: Block, up: UpProcess) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{up.output}"
@@ -76,7 +76,7 @@ def run(block: Block, up: UpProcess) -> str:
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_commands_work_as_they_are_shown(up: UpProcess, subtests: pytest.Subtests) -> None:
     # A translation has the same commands; another test compares them.
     distinct = {block.text: block for block in reversed(find_blocks("run"))}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.letuin import environment, letuin
+from tests.fixtures.letuin import letuin_here as letuin
 from tests.fixtures.up import UpProcess
 
 pytestmark = pytest.mark.e2e
@@ -26,9 +26,8 @@ def test_a_file_of_jobs_is_submitted_and_watched(up: UpProcess) -> None:
 
 
 def test_payloads_of_one_kind_come_from_stdin_and_are_cancelled_together(up: UpProcess) -> None:
-    env = environment(up.folder)
-    payloads = '{"seconds": 60}\n{"seconds": 61}\n'
-    sent = letuin("batches", "submit", "-", "--kind", "system.sleep", folder=up.folder, env=env, stdin=payloads)
+    payloads = '{"seconds": 600}\n{"seconds": 610}\n'
+    sent = letuin("batches", "submit", "-", "--kind", "system.sleep", folder=up.folder, stdin=payloads)
     batch = sent.stdout.strip()
     assert sent.returncode == 0, sent.stderr
 
@@ -75,8 +74,8 @@ def test_what_cannot_be_done_is_said(up: UpProcess, arguments: list[str], said: 
 
 def test_a_job_waits_for_another_and_is_submitted_once(up: UpProcess) -> None:
     echo = ("submit", "system.echo", "-p", "message=x")
-    first = up.letuin("submit", "system.sleep", "-p", "seconds=30", "--unique", "nightly").strip()
-    again = up.letuin("submit", "system.sleep", "-p", "seconds=30", "--unique", "nightly").strip()
+    first = up.letuin("submit", "system.sleep", "-p", "seconds=600", "--unique", "nightly").strip()
+    again = up.letuin("submit", "system.sleep", "-p", "seconds=600", "--unique", "nightly").strip()
     second = up.letuin(*echo, "--after", first, "--on-failure", "cancel", "--idempotency-key", "once").strip()
     repeated = up.letuin(*echo, "--after", first, "--on-failure", "cancel", "--idempotency-key", "once").strip()
     assert (again, repeated) == (first, second)
@@ -121,7 +120,7 @@ def test_a_worker_is_paused_resized_and_resumed(up: UpProcess) -> None:
 
 def test_a_drained_worker_hands_back_what_it_runs(up: UpProcess) -> None:
     worker = _worker(up)
-    job = up.letuin("submit", "system.sleep", "-p", "seconds=60").strip()
+    job = up.letuin("submit", "system.sleep", "-p", "seconds=600").strip()
     up.wait_until(lambda: up.job(job)["status"] == "running")
 
     drained = json.loads(up.letuin("workers", "drain", worker["id"], "--json"))

@@ -17,7 +17,7 @@ from tests.fixtures.stores import Stores
 from tests.fixtures.up import wait_gone
 
 _PROCFILE = Path(__file__).parents[2] / "Procfile"
-_LIMIT = 60.0
+_LIMIT = 240.0
 
 
 @pytest.mark.e2e

@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 
-from tests.fixtures.letuin import command, environment, letuin
+from tests.fixtures.letuin import command, environment, letuin_here
 from tests.fixtures.up import UpProcess
 
 pytestmark = pytest.mark.e2e
@@ -33,7 +33,7 @@ class Terminal:
 
     def until(self, text: str) -> None:
         """Read until it is on the screen; what was read before does not count."""
-        self.shown, end = "", monotonic() + 30
+        self.shown, end = "", monotonic() + 240
         while text not in self.shown:
             assert monotonic() < end, self.shown
             ready, _, _ = select.select([self._handle], [], [], 1)
@@ -43,14 +43,14 @@ class Terminal:
     def close(self) -> int:
         """The exit code."""
         try:
-            return self.process.wait(30)
+            return self.process.wait(240)
         finally:
             self.process.kill()
             os.close(self._handle)
 
 
 def test_it_lives_on_a_terminal_and_obeys_keys(up: UpProcess) -> None:
-    job = up.letuin("submit", "system.sleep", "-p", "seconds=60").strip()
+    job = up.letuin("submit", "system.sleep", "-p", "seconds=600").strip()
     terminal = Terminal(up)
     try:
         terminal.until(job)
@@ -75,5 +75,5 @@ def test_one_picture_goes_into_a_pipe(up: UpProcess) -> None:
     told = json.loads(up.letuin("top", "--json"))
     assert {queue["name"] for queue in told["queues"]} >= {"default", "llm", "email"}
     assert told["workers"]
-    live = letuin("top", folder=up.folder)
+    live = letuin_here("top", folder=up.folder)
     assert (live.returncode, live.stderr) == (2, "Error: This is no terminal: use --once or --json.\n")

@@ -1,19 +1,15 @@
-"""`letuin up` from the outside: one command starts all, jobs run, deaths are survived, nothing is left."""
+"""`letuin up` from the outside: one command starts all, jobs run, deaths are survived."""
 
 import json
-import os
+import re
 import signal
-import socket
 import subprocess
-import time
-from pathlib import Path
 
 import httpx2
 import pytest
 
-from common.embedded.state import read_run_state
-from tests.fixtures.letuin import command, environment, letuin
-from tests.fixtures.up import UpProcess, wait_gone
+from tests.fixtures.letuin import command, environment, letuin, letuin_here
+from tests.fixtures.up import UpProcess
 
 pytestmark = pytest.mark.e2e
 
@@ -28,9 +24,13 @@ def test_it_says_where_everything_is(up: UpProcess) -> None:
 
 
 def test_doctor_finds_nothing_wrong(up: UpProcess) -> None:
-    findings = json.loads(up.letuin("doctor", "--json"))
+    findings: list[dict[str, str]] = []
 
-    assert [item for item in findings if item["verdict"] != "ok"] == []
+    def is_well() -> bool:
+        findings[:] = json.loads(letuin_here("doctor", "--json", folder=up.folder).stdout)
+        return {item["verdict"] for item in findings} == {"ok"}
+
+    up.wait_until(is_well, lambda: str(findings))  # on a machine that is too busy, something may be late
 
 
 def test_an_echo_is_waited_for(up: UpProcess) -> None:
@@ -63,7 +63,7 @@ def test_progress_is_followed(up: UpProcess) -> None:
 
     assert answer.returncode == 0
     assert "100%" in answer.stderr
-    assert answer.stderr.rstrip().splitlines()[-1].startswith("✓ succeeded in 1.")
+    assert re.match(r"✓ succeeded in \d", answer.stderr.rstrip().splitlines()[-1])
 
 
 def test_ctrl_c_leaves_a_followed_job_alone(up: UpProcess) -> None:
@@ -77,7 +77,7 @@ def test_ctrl_c_leaves_a_followed_job_alone(up: UpProcess) -> None:
     assert following.stderr is not None
     assert following.stderr.readline() == "0%\n"
     following.send_signal(signal.SIGINT)
-    said = following.communicate(timeout=60)[1]
+    said = following.communicate(timeout=240)[1]
     (job,) = json.loads(up.letuin("jobs", "list", "--status", "running", "--json"))["items"]
     up.letuin("jobs", "cancel", job["id"])
 
@@ -90,7 +90,7 @@ def test_ctrl_c_leaves_a_followed_job_alone(up: UpProcess) -> None:
 def test_jobs_are_cancelled_and_retried(up: UpProcess) -> None:
     job_id = up.letuin("submit", "system.sleep", "-p", "seconds=600").strip()
     up.letuin("jobs", "cancel", job_id)
-    watched = letuin("jobs", "watch", job_id, folder=up.folder)
+    watched = letuin_here("jobs", "watch", job_id, folder=up.folder)
     up.letuin("jobs", "retry", job_id)
     again = up.job(job_id)
     up.letuin("jobs", "cancel", job_id)
@@ -101,9 +101,9 @@ def test_jobs_are_cancelled_and_retried(up: UpProcess) -> None:
 
 
 def test_what_is_wrong_is_said_by_field(up: UpProcess) -> None:
-    unknown = letuin("submit", "system.ecco", "-p", "message=x", folder=up.folder)
-    wrong = letuin("submit", "llm.chat", "--payload", '{"messages": [{"role": "user"}]}', folder=up.folder)
-    absent = letuin("jobs", "show", "00000000-0000-7000-8000-00000000abcd", folder=up.folder)
+    unknown = letuin_here("submit", "system.ecco", "-p", "message=x", folder=up.folder)
+    wrong = letuin_here("submit", "llm.chat", "--payload", '{"messages": [{"role": "user"}]}', folder=up.folder)
+    absent = letuin_here("jobs", "show", "00000000-0000-7000-8000-00000000abcd", folder=up.folder)
 
     assert (unknown.returncode, wrong.returncode, absent.returncode) == (2, 2, 2)
     assert "rag.answer, system.echo, system.sleep" in unknown.stderr
@@ -120,9 +120,9 @@ def test_a_second_one_in_the_folder_is_refused(up: UpProcess) -> None:
 
 
 def test_a_user_signs_in(up: UpProcess) -> None:
-    letuin("users", "create", "ada@example.com", "--password-stdin", folder=up.folder, stdin="correct horse\n")
-    wrong = letuin("login", "ada@example.com", "--password-stdin", folder=up.folder, stdin="wrong horse\n")
-    right = letuin("login", "ada@example.com", "--password-stdin", folder=up.folder, stdin="correct horse\n")
+    letuin_here("users", "create", "ada@example.com", "--password-stdin", folder=up.folder, stdin="correct horse\n")
+    wrong = letuin_here("login", "ada@example.com", "--password-stdin", folder=up.folder, stdin="wrong horse\n")
+    right = letuin_here("login", "ada@example.com", "--password-stdin", folder=up.folder, stdin="correct horse\n")
     assert (wrong.returncode, right.returncode) == (2, 0), right.stderr
     mine = json.loads(up.letuin("jobs", "list", "--json"))["items"]
     (tokens,) = up.folder.rglob("tokens.json")
@@ -134,7 +134,7 @@ def test_a_user_signs_in(up: UpProcess) -> None:
 
 
 def test_a_killed_worker_is_survived(up: UpProcess) -> None:
-    job_id = up.letuin("submit", "system.sleep", "-p", "seconds=8").strip()
+    job_id = up.letuin("submit", "system.sleep", "-p", "seconds=5").strip()
     up.wait_until(lambda: up.job(job_id)["status"] == "running")
     up.descendant("worker.main", "default,email,agent,documents").kill()
     lines = up.letuin("jobs", "watch", job_id, "--json").splitlines()
@@ -142,103 +142,3 @@ def test_a_killed_worker_is_survived(up: UpProcess) -> None:
     *events, job = [json.loads(line) for line in lines]
     assert (job["status"], job["attempt"]) == ("succeeded", 2)
     assert [event["type"] for event in events].count("job.succeeded") == 1
-
-
-def test_ctrl_c_stops_everything_also_in_the_middle_of_a_job(tmp_path: Path) -> None:
-    up = UpProcess.launch(tmp_path)
-    try:
-        up.wait_running()
-        up.letuin("submit", "system.sleep", "-p", "seconds=600")
-        processes = up.descendants()
-        up.process.send_signal(signal.SIGINT)
-
-        assert up.process.wait(30) == 130, up.output
-        assert wait_gone(processes) == []
-        assert not (tmp_path / "data" / "run.json").exists()
-    finally:
-        up.stop()
-
-
-@pytest.mark.soak  # half a minute
-def test_two_ctrl_c_stop_everything_at_once(tmp_path: Path) -> None:
-    up = UpProcess.launch(tmp_path, env={"WORKER_DRAIN_GRACE": "60"})
-    try:
-        up.wait_running()
-        job_id = up.letuin("submit", "system.sleep", "-p", "seconds=600").strip()
-        up.wait_until(lambda: up.job(job_id)["status"] == "running")
-        processes = up.descendants()
-        up.process.send_signal(signal.SIGINT)
-        time.sleep(0.2)  # two signals at the very same time would be one
-        up.process.send_signal(signal.SIGINT)
-
-        assert up.process.wait(10) == 130, up.output
-        assert wait_gone(processes) == []
-    finally:
-        up.stop()
-
-
-def test_killed_it_takes_everything_along(tmp_path: Path) -> None:
-    up = UpProcess.launch(tmp_path)
-    try:
-        up.wait_running()
-        processes = up.descendants()
-        up.process.kill()
-        up.process.wait()
-
-        assert wait_gone(processes) == []
-    finally:
-        up.stop()
-
-
-def test_ctrl_c_during_the_start_leaves_nothing(tmp_path: Path) -> None:
-    up = UpProcess.launch(tmp_path)
-    up.wait_until(lambda: "PostgreSQL and Redis started" in up.output)
-    processes = up.descendants()
-    up.process.send_signal(signal.SIGINT)
-
-    assert up.process.wait(30) == 130, up.output
-    assert wait_gone(processes) == []
-
-
-@pytest.mark.soak  # half a minute
-def test_nobody_has_to_read_what_it_prints(tmp_path: Path) -> None:
-    reading, writing = os.pipe()
-    up = UpProcess.launch(tmp_path, output=writing)
-    os.close(writing)
-    os.close(reading)
-    try:
-        up.wait_until(lambda: read_run_state(tmp_path / "data") is not None)
-
-        assert json.loads(up.letuin("submit", "system.echo", "-p", "message=x", "--wait")) == {"message": "x"}
-    finally:
-        up.stop()
-    assert up.process.returncode == 0
-
-
-def test_a_port_in_use_is_said_and_nothing_is_started(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        answer = letuin("up", "--port", str(port), folder=tmp_path)
-
-    assert answer.returncode == 3
-    assert answer.stderr.startswith(f"Error: The api cannot listen on 127.0.0.1:{port} (Address already in use)")
-    assert not (tmp_path / "data" / "postgres").exists()
-
-
-def test_a_data_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-
-    answer = letuin("up", "--data-dir", "file/data", folder=tmp_path)
-
-    assert answer.returncode == 2
-    assert answer.stderr.startswith(f"Error: The data folder {tmp_path / 'file' / 'data'} cannot be written")
-
-
-def test_a_database_of_ones_own_that_is_away_is_said(tmp_path: Path) -> None:
-    env = {"DATABASE_URL": "postgresql://letuin:sesame@127.0.0.1:1/letuin"}
-
-    answer = letuin("up", "--port", "0", folder=tmp_path, env=env)
-
-    assert answer.returncode == 3
-    assert "PostgreSQL does not answer at 127.0.0.1:1/letuin" in answer.stderr
-    assert "sesame" not in answer.stderr + answer.stdout

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.faults
 def test_a_storm_breaks_no_promise(tmp_path: Path, minutes: str, lease: str) -> None:
     """Windows: all of them, by chance."""
     options = ("--minutes", minutes, "--lease", lease, "--json", "--output", str(tmp_path / "out"))
-    done = letuin("bench", "faults", *options, folder=tmp_path, timeout=float(minutes) * 60 + 240)
+    done = letuin("bench", "faults", *options, folder=tmp_path, timeout=float(minutes) * 60 + 500)
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     [path] = (tmp_path / "out").glob("faults-*.json")

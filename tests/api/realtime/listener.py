@@ -29,7 +29,7 @@ class Listener:
         self.client.on("disconnect", self._on_disconnect)
 
     async def __aenter__(self) -> Self:
-        await self.client.connect(self._url, auth=self._auth, transports=["websocket"], wait_timeout=10)
+        await self.client.connect(self._url, auth=self._auth, transports=["websocket"], wait_timeout=60)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -100,10 +100,10 @@ def test_the_answer_at(zone: str, cron: str, start: str, expected: list[str]) ->
     ],
 )
 def test_expressions_that_mean_nothing_are_refused(cron: str, said: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ValueError, match=said):
         CronExpression(cron)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_intervals_count_from_their_anchor_and_run_at_comes_once() -> None:
@@ -131,9 +131,9 @@ def test_start_and_end_bound_the_slots() -> None:
 def test_the_last_slot_is_found_without_counting_all(cron: str) -> None:
     trigger = Trigger(cron=cron, timezone="Europe/Berlin")
     now = datetime(2026, 8, 3, 12, 34, 56, tzinfo=UTC)
-    started = time.perf_counter()
+    started = time.process_time()
     found = trigger.last_until(now, since=datetime(2016, 1, 1, tzinfo=UTC))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert found is not None
     assert found <= now
     following = trigger.next_after(found)

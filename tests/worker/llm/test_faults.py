@@ -37,9 +37,9 @@ EMBEDDINGS = (
     (Reply(status=429, headers={"Retry-After": "60"}), PUT_OFF, "cooldown"),
 )
 QUICK = {
-    "llm_first_piece_timeout": 2,
-    "llm_idle_timeout": 1.5,
-    "embedding_timeout": 1.5,
+    "llm_first_piece_timeout": 4,
+    "llm_idle_timeout": 4,
+    "embedding_timeout": 4,
     "llm_cooldown_after": 1000,
 }
 
