@@ -35,7 +35,7 @@ _LOOK_AGAIN = timedelta(minutes=1)
 _LAST_WRITE = 2.0
 # The mails of a connection come one by one: rows wait for so many, or so many seconds after those before, for others.
 _ROWS, _SPACING = 8, 0.01
-_AHEAD = 2 * _ROWS
+_AHEAD = 8 * _ROWS
 _UNLIMITED = frozenset({LOCAL_USER.id, SERVICE_USER.id, ACCOUNTS_ID})
 
 
@@ -66,7 +66,7 @@ class SmtpMailer:
         self._ends = GroupCommit(self._end, gather=rows, spacing=_SPACING)
         # One mail is written between two looks at the connections: they never wait for a row of them.
         self._pen = asyncio.Lock()
-        # Announced and not yet sent: a crash leaves no more of them unknown than keep the connections busy.
+        # Announced and not yet sent: a crash leaves no more unknown than keep connections busy while rows are written.
         self._ahead = asyncio.Semaphore(settings.smtp_connections * _AHEAD)
         self._transport: SmtpTransport | None = None
 
