@@ -71,7 +71,8 @@ def create_interface(settings: ApiSettings, container: ApiContainer) -> FastAPI:
     add_exception_handlers(app)
     add_docs(app, settings.docs)
     if settings.console_enabled:
-        add_console(app, interface.document["paths"], is_open=settings.environment.is_open)
+        paths = interface.document["paths"]
+        add_console(app, paths, is_open=settings.environment.is_open, may_register=settings.may_register)
     return app
 
 

@@ -38,12 +38,17 @@ class Page:
 
 
 @cache
-def load_pages(features: frozenset[str], *, is_open: bool) -> dict[str, Page]:
+def load_pages(features: frozenset[str], *, is_open: bool, may_register: bool) -> dict[str, Page]:
     """Every file by its path below /console/.
 
-    The page itself is told which features this api has, and whether it lets people in without a token.
+    The page itself is told which features this api has, whether it lets people in without a token, and whether
+    strangers may make themselves an account.
     """
-    told = {"letuin-features": " ".join(sorted(features)), "letuin-access": "open" if is_open else "token"}
+    told = {
+        "letuin-features": " ".join(sorted(features)),
+        "letuin-access": "open" if is_open else "token",
+        "letuin-registration": "open" if may_register else "closed",
+    }
     pages = {}
     for path in STATIC.rglob("*"):
         if path.suffix in _MEDIA_TYPES:

@@ -17,11 +17,14 @@ _FOREVER = "public, max-age=31536000, immutable"  # the names of assets hold a h
 _ASK_AGAIN = "no-cache"
 
 
-def add_console(app: FastAPI, paths: Iterable[str], *, is_open: bool) -> None:
-    """Serve the console beside an interface that has these paths; `is_open` lets people in without a token."""
+def add_console(app: FastAPI, paths: Iterable[str], *, is_open: bool, may_register: bool) -> None:
+    """Serve the console beside an interface that has these paths.
+
+    `is_open` lets people in without a token, `may_register` shows strangers how to get an account.
+    """
     features = frozenset(path.removeprefix(_API).partition("/")[0] for path in paths if path.startswith(_API))
     app.router.routes.extend([Route(_PREFIX, _show), Route(f"{_PREFIX}/{{path:path}}", _show)])
-    app.state.console = load_pages(features, is_open=is_open)
+    app.state.console = load_pages(features, is_open=is_open, may_register=may_register)
 
 
 async def _show(request: Request) -> Response:

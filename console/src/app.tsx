@@ -5,15 +5,18 @@ import { Shell } from './shell'
 import { Empty, Loading, ViewHead } from './ui/basics'
 import { Toasts } from './ui/toast'
 import { findView } from './views'
+import { DOORS } from './view/door'
 import { LoginView } from './view/login'
 
 export function App() {
   const { state } = session.value
+  const Door = DOORS[route.value.parts[0] ?? '']
   return (
     <>
       {state === 'unknown' && <Loading />}
-      {state === 'out' && <LoginView />}
-      {state === 'in' && <Shell><CurrentView /></Shell>}
+      {state !== 'unknown' && Door && <Door />}
+      {state === 'out' && !Door && <LoginView />}
+      {state === 'in' && !Door && <Shell><CurrentView /></Shell>}
       <Toasts />
     </>
   )

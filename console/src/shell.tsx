@@ -5,7 +5,7 @@ import { t, tName } from './i18n'
 import { connection } from './state/live'
 import { language, theme, type Language, type Theme } from './state/preferences'
 import { BASE, go, route } from './state/route'
-import { session, signOut } from './state/session'
+import { hasAccount, session, signOut } from './state/session'
 import { Button, Segmented } from './ui/basics'
 import { Icon } from './ui/icon'
 import { visibleViews } from './views'
@@ -95,7 +95,10 @@ function Foot() {
       </div>
       <div class="me">
         <span class="me-face" aria-hidden="true">{name.slice(0, 1).toUpperCase()}</span>
-        <span class="me-text"><b title={me.email ?? undefined}>{name}</b><span class="faint">{tName('role', me.role)}</span></span>
+        <span class="me-text">
+          {hasAccount() ? <a href={`${BASE}/account`} title={me.email ?? undefined}><b>{name}</b></a> : <b title={me.email ?? undefined}>{name}</b>}
+          <span class="faint">{tName('role', me.role)}</span>
+        </span>
         {by !== 'nobody' && <Button look="quiet" icon="leave" label={t('shell.signOut')} onClick={() => void signOut()} />}
       </div>
     </div>

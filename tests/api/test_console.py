@@ -57,6 +57,8 @@ async def test_page_is_told_what_the_api_has(connect: Connect) -> None:
         opened = (await client.get("/console")).text
     assert 'name="letuin-access" content="token"' in closed
     assert 'name="letuin-access" content="open"' in opened
+    assert 'name="letuin-registration" content="closed"' in closed
+    assert 'name="letuin-registration" content="open"' in opened
     assert {"jobs", "ops", "schedules"} <= set(re.findall(r'letuin-features" content="([^"]+)"', closed)[0].split())
 
 

@@ -28,7 +28,13 @@ _ARGUMENTS = (
     "--disable-sync",
 )
 _PATIENCE = 60_000  # as much as a test that waits for a process on a busy machine
-_SYSTEM = {"ENVIRONMENT": "staging", "CHROMA_URL": "http://127.0.0.1:9"}
+_SYSTEM = {
+    "ENVIRONMENT": "staging",
+    "CHROMA_URL": "http://127.0.0.1:9",
+    "REGISTRATION_ENABLED": "true",
+    "ACCOUNT_URL": "http://console.example/console",
+    "WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8",
+}
 _TELLS_OF_A_DEAD_API = re.compile("net::ERR_CONNECTION_(REFUSED|RESET)|WebSocket connection to")
 # Said by the page itself: a blocked file, style or script never goes unnoticed.
 _WATCH = """
@@ -50,7 +56,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
     """Everything but vectors, where nobody gets in without signing in; one admin has an account."""
     started = UpProcess.launch(tmp_path_factory.mktemp("console"), env=_SYSTEM)
@@ -63,7 +69,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
         started.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def api(system: UpProcess) -> Iterator[httpx2.Client]:
     """What the admin's programs do beside the console."""
     with httpx2.Client(base_url=system.state.api_url, timeout=60, trust_env=False) as client:

@@ -1,8 +1,6 @@
 """The console as an operator uses it who never saw the project: in Chromium, against everything."""
 
 import signal
-import time
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -11,12 +9,6 @@ from tests.console.conftest import SCREENSHOTS
 from tests.console.operator import Operator
 
 pytestmark = pytest.mark.e2e
-
-_AXE = Path(__file__).parents[2] / "console" / "node_modules" / "axe-core" / "axe.min.js"
-_VIEWS = (
-    *("jobs", "dead-letters", "schedules", "threads", "collections", "mails", "queues", "requests"),
-    *("usage", "people", "keys", "webhooks"),
-)
 
 
 def test_an_operator_finds_out_why_a_job_is_stuck_and_mends_it(operator: Operator) -> None:
@@ -108,64 +100,3 @@ def test_mails_are_read_and_schedules_steered(operator: Operator) -> None:
     page.get_by_role("button", name="Pause: nightly").click()
     expect(page.locator("[data-schedule='nightly'] [data-status='paused']")).to_be_visible()
     page.screenshot(path=SCREENSHOTS / "schedules.png")
-
-
-def test_a_flood_of_updates_keeps_frames_coming(operator: Operator) -> None:
-    page = operator.page
-    jobs = [{"kind": "system.echo", "payload": {"message": str(number)}} for number in range(1000)]
-    page.evaluate("""() => {
-        const seen = window.frames_seen = { count: 0, longest: 0, last: performance.now() }
-        const frame = (now) => {
-            seen.count += 1
-            seen.longest = Math.max(seen.longest, now - seen.last)
-            seen.last = now
-            requestAnimationFrame(frame)
-        }
-        requestAnimationFrame(frame)
-    }""")
-    started = time.monotonic()
-    items = operator.api.post("/api/v1/jobs/batch", json={"jobs": jobs}).json()["items"]
-    expect(operator.row(max(item["job"]["id"] for item in items))).to_be_visible()
-    expect(page.locator("[data-job] [data-status='succeeded']").first).to_be_visible()
-    for unfinished in ("queued", "running"):
-        expect(page.locator(f"[data-job] [data-status='{unfinished}']")).to_have_count(0)
-    seconds = time.monotonic() - started
-    seen = page.evaluate("window.frames_seen")
-
-    assert seen["count"] > 20, seen
-    assert int(page.get_by_text(" shown").inner_text().split()[0].replace(",", "")) >= 1000, "no job was left out"
-    assert page.locator("[role=row]").count() < 60, "only what can be seen is in the page"
-    told = f"3,000 updates in {seconds:.1f} s: {seen['count']} frames, longest pause {seen['longest']:.0f} ms"
-    (SCREENSHOTS / "flood.txt").write_text(told)
-
-
-def test_every_view_is_accessible_in_both_colours_and_languages(operator: Operator) -> None:
-    if not _AXE.exists():
-        pytest.skip("needs axe-core: npm ci --prefix console")
-    page = operator.page
-    loads = []
-    for view in _VIEWS:
-        page.goto(f"{operator.url}/{view}")
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
-        loads.append(page.evaluate("performance.now()"))
-        expect(page.locator(".loading")).to_have_count(0)
-        assert page.evaluate(_AXE.read_text("utf-8") + _run_axe("wcag2a", "wcag2aa", "best-practice")) == [], view
-        page.get_by_text("Dark", exact=True).click()
-        assert page.evaluate(_run_axe("wcag2aa")) == [], f"{view}, dark"
-        page.screenshot(path=SCREENSHOTS / f"{view}-dark.png")
-        page.get_by_text("Light", exact=True).click()
-    (SCREENSHOTS / "loads.txt").write_text(
-        "".join(f"{view} {ms:.0f} ms\n" for view, ms in zip(_VIEWS, loads, strict=True))
-    )
-    page.get_by_text("한국어").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("웹훅")
-    assert page.locator("html").get_attribute("lang") == "ko"
-
-
-def _run_axe(*tags: str) -> str:
-    return f"""
-;(async () => {{
-  const {{ violations }} = await axe.run(document, {{ resultTypes: ['violations'], runOnly: {list(tags)} }})
-  return violations.map(({{ id, nodes }}) => `${{id}}: ${{nodes.map((node) => node.target.join(' ')).slice(0, 3)}}`)
-}})()
-"""

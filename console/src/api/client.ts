@@ -42,6 +42,42 @@ export const get = <T>(path: string, query?: Query, signal?: AbortSignal): Promi
   call<T>('GET', path, { query, signal })
 export const post = <T>(path: string, body?: unknown): Promise<T> => call<T>('POST', path, { body })
 
+/** Send a form with files; `onProgress` hears which part of it has left, 0 to 1. Throws `Problem`. */
+export async function upload<T>(path: string, form: FormData, onProgress: (part: number) => void): Promise<T> {
+  const asked = accessToken()
+  let answer = await sendForm(path, form, asked, onProgress)
+  if (answer.status === 401 && asked !== null && (await renewTokens(asked))) answer = await sendForm(path, form, accessToken(), onProgress)
+  if (!answer.ok) throw await problemOf(answer)
+  return (await answer.json()) as T
+}
+
+/** Only this old interface tells how much of a body has left. */
+function sendForm(path: string, form: FormData, token: string | null, onProgress: (part: number) => void): Promise<Response> {
+  return new Promise((done, fail) => {
+    const request = new XMLHttpRequest()
+    request.open('POST', `${PREFIX}${path}`)
+    request.setRequestHeader('Accept', 'application/json')
+    if (token !== null) request.setRequestHeader('Authorization', `Bearer ${token}`)
+    request.upload.onprogress = ({ loaded, total }) => onProgress(total ? loaded / total : 0)
+    request.onload = () => {
+      const requestId = request.getResponseHeader('x-request-id')
+      done(new Response(request.responseText, { status: request.status, headers: requestId ? { 'x-request-id': requestId } : {} }))
+    }
+    request.onerror = () => fail(new Problem(0, 'unreachable', 'The server cannot be reached.', null, []))
+    request.send(form)
+  })
+}
+
+/** Keep a file of the api under `name` on the reader's machine. Throws `Problem`. */
+export async function download(path: string, name: string): Promise<void> {
+  const answer = await send('GET', path, {}, accessToken())
+  if (!answer.ok) throw await problemOf(answer)
+  const address = URL.createObjectURL(await answer.blob())
+  const link = Object.assign(document.createElement('a'), { href: address, download: name })
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(address), 10_000)
+}
+
 /** One request, without repeats. */
 export async function send(
   method: string,

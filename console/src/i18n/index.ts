@@ -25,6 +25,9 @@ setInterval(() => document.hidden || (now.value = Date.now()), 1000)
 export const number = (value: number, digits = 0): string =>
   new Intl.NumberFormat(language.value, { maximumFractionDigits: digits }).format(value)
 
+/** US dollars. */
+export const money = (value: number): string => `$${number(value, 4)}`
+
 /** A moment, exactly. */
 export const moment = (text: string): string =>
   new Intl.DateTimeFormat(language.value, { dateStyle: 'medium', timeStyle: 'medium' }).format(new Date(text))
@@ -48,9 +51,15 @@ export function ago(text: string): string {
 export function duration(seconds: number): string {
   if (seconds < 0.9995) return `${number(Math.max(0, seconds) * 1000)} ms`
   if (seconds < 60) return `${number(seconds, 1)} s`
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`
-  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`
+  if (seconds < 3600) return parts(seconds, 60, 'min', 1, 's')
+  if (seconds < 86400) return parts(seconds, 3600, 'h', 60, 'min')
   return `${number(seconds / 86400, 1)} d`
+}
+
+/** Two units, of which the smaller is left out when it is nought. */
+function parts(seconds: number, large: number, largeName: string, small: number, smallName: string): string {
+  const rest = Math.floor((seconds % large) / small)
+  return `${Math.floor(seconds / large)} ${largeName}${rest ? ` ${rest} ${smallName}` : ''}`
 }
 
 export const between = (start: string, end: string): string =>

@@ -7,3 +7,6 @@ export const hasFeature = (name: string): boolean => features.size === 0 || feat
 
 /** Whether nobody gets in without a token. */
 export const needsToken = read('letuin-access') === 'token'
+
+/** Whether strangers may make themselves an account. */
+export const mayRegister = read('letuin-registration') === 'open'

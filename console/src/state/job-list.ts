@@ -171,7 +171,8 @@ export class JobList {
     const fitting = [...added.values()].filter((row) => this.fits(row))
     if (this.filter.tag || this.filter.batch) this.hasPartial ||= added.size > 0
     this.waiting = [...waiting.values(), ...fitting].slice(-MOST)
-    if (fitting.length) this.hasPartial = true
+    // Events tell neither all of a new row nor what exactly puts a job off.
+    if (fitting.length || events.some((event) => event.type === 'job.retrying')) this.hasPartial = true
     if (isChanged || this.waiting.length) this.redraw(isChanged)
   }
 

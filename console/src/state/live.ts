@@ -1,5 +1,5 @@
 /** The one Socket.IO connection: its state, updates in batches of one frame, and jobs that are followed. */
-import { batch, effect, signal } from '@preact/signals'
+import { batch, computed, effect, signal } from '@preact/signals'
 import { io, type Socket } from 'socket.io-client'
 import type { Job, JobEvent } from '../api/types'
 import { accessToken, isOperator, renewTokens, session } from './session'
@@ -58,11 +58,11 @@ export function follow(jobId: string, follower: Follower): () => void {
 
 /** Connect while somebody is signed in. */
 export function startLive(): void {
+  const isIn = computed(() => session.value.state === 'in')
   effect(() => {
-    const isIn = session.value.state === 'in'
     socket?.disconnect()
-    socket = isIn ? connect() : null
-    if (!isIn) connection.value = 'connecting'
+    socket = isIn.value ? connect() : null
+    if (!isIn.value) connection.value = 'connecting'
   })
 }
 

@@ -1,6 +1,6 @@
 /** Who is signed in. Access tokens stay in memory, the refresh token or key in this tab's sessionStorage. */
 import { signal } from '@preact/signals'
-import { problemOf, send } from '../api/client'
+import { call, get, problemOf, send } from '../api/client'
 import type { Tokens, User } from '../api/types'
 import { needsToken } from './features'
 
@@ -41,6 +41,24 @@ export async function signInWithKey(key: string): Promise<void> {
   if (answer.status !== 200 && answer.status !== 403) throw await problemOf(answer)
   sessionStorage.setItem(KEY, key)
   return enter('key')
+}
+
+/** Replace the password of who is signed in; the answer's tokens begin a new session. Throws `Problem`. */
+export async function changePassword(current: string, next: string): Promise<void> {
+  keep(await call<Tokens>('POST', '/auth/password/change', { body: { current_password: current, new_password: next } }))
+}
+
+/** Read again who is signed in: a name or an address was changed. */
+export async function readMe(): Promise<void> {
+  const found = await get<User>('/users/me')
+  if (session.value.state === 'in') session.value = { ...session.value, me: found }
+}
+
+/** End every session of the account, this one too. Throws `Problem`. */
+export async function signOutEverywhere(): Promise<void> {
+  await call('POST', '/auth/logout-all')
+  forget()
+  session.value = { state: 'out' }
 }
 
 /** End the session here and at the server. */
@@ -103,6 +121,10 @@ function unnamed(): User {
   return { ...nobody, is_active: true, is_service: true, created_at: new Date().toISOString() }
 }
 
+/** Who is signed in; null when nobody is. */
+export const me = (): User | null => (session.value.state === 'in' ? session.value.me : null)
+/** Whether who is signed in has a password and sessions. */
+export const hasAccount = (): boolean => session.value.state === 'in' && session.value.by === 'account'
 const role = () => (session.value.state === 'in' ? session.value.me.role : 'user')
 export const isOperator = (): boolean => role() !== 'user'
 export const isAdmin = (): boolean => role() === 'admin'

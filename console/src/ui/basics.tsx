@@ -25,12 +25,12 @@ export function Button({ icon, look = 'plain', label, children, class: extra, ..
 const STATUS_ICONS: Record<string, IconName> = {
   queued: 'clock', running: 'spinner', succeeded: 'check', failed: 'x', cancelled: 'ban', expired: 'hourglass', active: 'check', paused: 'pause',
   disabled: 'ban', ended: 'check', sending: 'spinner', sent: 'check', deferred: 'clock', unknown: 'alert', ready: 'check', indexed: 'check', pending: 'clock',
-  processing: 'spinner', fired: 'check', skipped: 'ban', buffered: 'clock', delivered: 'check', valid: 'check', revoked: 'ban', lost: 'alert', timeout: 'hourglass', draining: 'leave', ingesting: 'spinner',
+  processing: 'spinner', fired: 'check', skipped: 'ban', buffered: 'clock', delivered: 'check', valid: 'check', revoked: 'ban', lost: 'alert', timeout: 'hourglass', draining: 'leave', ingesting: 'spinner', success: 'check', failure: 'x', denied: 'ban', busy: 'spinner', interrupted: 'pause', idle: 'check',
 }
 const STATUS_TONES: Record<string, string> = {
   queued: 'wait', running: 'run', succeeded: 'good', failed: 'bad', cancelled: 'off', expired: 'warn', active: 'good', paused: 'warn', disabled: 'bad',
   ended: 'off', sending: 'run', sent: 'good', deferred: 'warn', unknown: 'warn', ready: 'good', indexed: 'good', pending: 'wait', processing: 'run', fired: 'good', skipped: 'off',
-  buffered: 'wait', delivered: 'good', valid: 'good', revoked: 'off', lost: 'bad', timeout: 'bad', draining: 'warn', ingesting: 'run',
+  buffered: 'wait', delivered: 'good', valid: 'good', revoked: 'off', lost: 'bad', timeout: 'bad', draining: 'warn', ingesting: 'run', success: 'good', failure: 'bad', denied: 'warn', busy: 'run', interrupted: 'warn', idle: 'off',
 }
 
 /** What state something is in: a word, a picture and a colour, so that no one of them is needed. */
@@ -181,7 +181,7 @@ export function Confirm({ text, action, onConfirm, onClose }: { text: string; ac
       <p class="dialog-text">{text}</p>
       <footer class="dialog-foot">
         <Button onClick={onClose}>{t('word.cancel')}</Button>
-        <Button look="danger" onClick={() => { onClose(); onConfirm() }}>{action}</Button>
+        <Button look="danger" onClick={() => { onConfirm(); onClose() }}>{action}</Button>
       </footer>
     </Dialog>
   )

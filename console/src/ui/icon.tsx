@@ -2,7 +2,8 @@ import { h } from 'preact'
 import {
   Ban, Check, ChevronDown, CircleAlert, Clock, Copy, FileText, Globe, Hourglass, Inbox, Key, Layers, ListChecks, LoaderCircle, LogOut,
   Mail, Menu, MessageSquare, Minus, Monitor, Moon, Pause, Play, Plus, RefreshCw, RotateCcw, ScrollText, Search, Send, Server, Sun,
-  Trash2, Upload, Users, Webhook, X, CalendarClock, ChartColumn, ArrowUp, Zap,
+  Trash2, Upload, Users, Webhook, X, CalendarClock, ChartColumn, ArrowUp, Zap, Pencil, ShieldCheck, Wallet, Building2, CircleUser, GitFork, History,
+  Download,
 } from 'lucide'
 
 const ICONS = {
@@ -11,6 +12,8 @@ const ICONS = {
   chat: MessageSquare, minus: Minus, monitor: Monitor, moon: Moon, pause: Pause, play: Play, plus: Plus, refresh: RefreshCw,
   retry: RotateCcw, scroll: ScrollText, search: Search, send: Send, server: Server, sun: Sun, trash: Trash2, upload: Upload,
   users: Users, webhook: Webhook, x: X, schedule: CalendarClock, chart: ChartColumn, up: ArrowUp, zap: Zap,
+  edit: Pencil, shield: ShieldCheck, wallet: Wallet, building: Building2, user: CircleUser, fork: GitFork, history: History,
+  download: Download,
 }
 export type IconName = keyof typeof ICONS
 

@@ -1,14 +1,15 @@
 import { useSignal } from '@preact/signals'
 import { call, post, Problem } from '../api/client'
 import type { Collection, Doc, Job, Passage } from '../api/types'
-import { bytes, number, t } from '../i18n'
+import { number, t } from '../i18n'
 import { usePages } from '../state/resource'
 import { BASE, go, route } from '../state/route'
-import { Button, Card, Confirm, Dialog, Empty, Field, Loading, ProblemBox, Status, ViewHead, When } from '../ui/basics'
-import { Icon } from '../ui/icon'
+import { Button, Card, Confirm, Dialog, Empty, Field, Loading, ProblemBox, ViewHead } from '../ui/basics'
 import { attempt, say } from '../ui/toast'
+import { DocumentRow } from './document'
+import { Upload } from './upload'
 
-const INTERVAL = 3000
+const INTERVAL = 2000
 
 /** Collections of documents, and search by meaning. */
 export function CollectionsView() {
@@ -55,49 +56,17 @@ function Shown({ collection, onChanged }: { collection: Collection; onChanged: (
         <Upload path={path} onDone={reload} />
         <ProblemBox problem={documents.problem} />
         {documents.items.length === 0 ? <p class="card-quiet">{t('collections.noDocuments')}</p> : (
-          <table class="grid" aria-label={t('collections.documents')}>
+          <div class="card-scroll"><table class="grid" aria-label={t('collections.documents')}>
             <thead><tr><th>{t('word.name')}</th><th>{t('word.status')}</th><th class="num">{t('collections.size')}</th><th class="num">{t('collections.chunks')}</th><th>{t('word.time')}</th><th><span class="hidden">{t('word.actions')}</span></th></tr></thead>
             <tbody>
-              {documents.items.map((each) => (
-                <tr key={each.id} data-document={each.name}>
-                  <td class="cell-wide"><b>{each.name}</b></td>
-                  <td><a href={`${BASE}/jobs/${each.job_id}`}><Status of={each.status} /></a>{each.error && <span class="note note-bad">{String(each.error.message ?? each.error.code ?? '')}</span>}</td>
-                  <td class="num">{bytes(each.size)}</td>
-                  <td class="num">{each.passages ?? <span class="faint">–</span>}</td>
-                  <td><When at={each.updated_at} /></td>
-                  <td class="cell-actions"><Button icon="trash" label={t('collections.delete', { name: each.name })} onClick={() => (removing.value = { name: each.name, path: `${path}/documents/${each.id}` })} /></td>
-                </tr>
-              ))}
+              {documents.items.map((each) => <DocumentRow key={each.id} document={each} path={`${path}/documents/${each.id}`} onRemove={(target) => (removing.value = { name: each.name, path: target })} />)}
             </tbody>
-          </table>
+          </table></div>
         )}
         {documents.hasMore && <div class="table-foot"><Button onClick={documents.more}>{t('word.more')}</Button></div>}
       </Card>
       {removing.value && <Confirm text={t('collections.confirmDelete', { name: removing.value.name })} action={t('word.delete')} onConfirm={() => removing.value && void remove(removing.value.path)} onClose={() => (removing.value = null)} />}
     </div>
-  )
-}
-
-function Upload({ path, onDone }: { path: string; onDone: () => void }) {
-  const isOver = useSignal(false)
-  const send = async (files: FileList | null | undefined) => {
-    for (const file of files ?? []) {
-      const form = new FormData()
-      form.append('file', file)
-      await attempt(() => call('POST', `${path}/documents`, { form }), t('collections.uploaded', { name: file.name }))
-    }
-    onDone()
-  }
-  return (
-    <label
-      class={`upload ${isOver.value ? 'is-over' : ''}`}
-      onDragOver={(event) => { event.preventDefault(); isOver.value = true }}
-      onDragLeave={() => (isOver.value = false)}
-      onDrop={(event) => { event.preventDefault(); isOver.value = false; void send(event.dataTransfer?.files) }}
-    >
-      <Icon name="upload" />{t('collections.drop')}
-      <input class="hidden" type="file" multiple accept=".txt,.md,.html,.pdf,.docx" onChange={(event) => void send(event.currentTarget.files)} />
-    </label>
   )
 }
 
@@ -135,7 +104,7 @@ function Search({ path }: { path: string }) {
         {answer.value?.passages.length === 0 && <p class="card-quiet">{t('collections.noResults')}</p>}
         {answer.value?.passages.map((each) => (
           <article class="hit" key={`${each.document_id}${each.index}`}>
-            <header class="hit-head"><b>{each.document_name}{each.page ? `, ${each.page}` : ''}</b><span>{t('collections.score')} {number(each.score, 2)}</span></header>
+            <header class="hit-head"><b>{each.document_name}{each.page ? `, ${t('collections.page', { n: each.page })}` : ''}</b><span>{t('collections.score')} {number(each.score, 2)}</span></header>
             <p>{each.text}</p>
           </article>
         ))}

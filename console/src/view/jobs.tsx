@@ -9,6 +9,7 @@ import { BASE, goQuery, route } from '../state/route'
 import { isOperator, session } from '../state/session'
 import { Button, Empty, Loading, ProblemBox, Segmented, Select, shortId, Status, ViewHead, When } from '../ui/basics'
 import { VirtualTable } from '../ui/virtual'
+import { remedyPath } from './remedy'
 import { SubmitDialog } from './submit'
 
 const ROW_HEIGHT = 46
@@ -130,8 +131,12 @@ function Note({ row }: { row: Row }) {
   if (row.status === 'running' && typeof row.progress?.fraction === 'number') {
     return <progress class="bar" max={1} value={row.progress.fraction} aria-label={t('job.progress')} />
   }
+  if (row.status === 'queued' && row.waiting && row.waiting.reason !== 'queue' && !(row.waiting.reason === 'retry' && row.error)) {
+    const words = tName('wait', row.waiting.reason)
+    const path = remedyPath(row.waiting.reason, row.queue)
+    return path ? <a class="note row-over" href={`${BASE}${path}`} data-wait={row.waiting.reason}>{words}</a> : <span class="note" data-wait={row.waiting.reason}>{words}</span>
+  }
   if (row.error && row.status !== 'running') return <span class="note note-bad">{String(row.error.code ?? '')}</span>
-  if (row.waiting && row.waiting.reason !== 'queue') return <span class="note">{tName('wait', row.waiting.reason)}</span>
   return row.tags.length ? <span class="note">{row.tags.join(', ')}</span> : null
 }
 

@@ -1,9 +1,11 @@
 import { useSignal } from '@preact/signals'
-import { call, post, Problem } from '../api/client'
-import type { ApiKey, ApiKeyCreated, Scope } from '../api/types'
+import { call, post } from '../api/client'
+import type { ApiKey, ApiKeyCreated, Scope, User } from '../api/types'
 import { t } from '../i18n'
-import { usePages } from '../state/resource'
-import { Button, Card, Confirm, CopyText, Dialog, Empty, Field, Loading, ProblemBox, Status, ViewHead, When } from '../ui/basics'
+import { usePages, useResource } from '../state/resource'
+import { route } from '../state/route'
+import { Button, Card, Confirm, Empty, Field, Loading, ProblemBox, Status, ViewHead, When } from '../ui/basics'
+import { Checks, FormDialog, SecretDialog } from '../ui/form-dialog'
 import { attempt } from '../ui/toast'
 
 const DAY = 86400
@@ -14,13 +16,16 @@ const SCOPES: Scope[] = [
 
 /** The keys of one's programs. */
 export function KeysView() {
-  const page = usePages<ApiKey>('/api-keys', { limit: 100 })
+  const userId = route.value.query.get('user')
+  const user = useResource<User>(userId && `/users/${userId}`)
+  const page = usePages<ApiKey>('/api-keys', { user_id: userId, limit: 100 })
+  const made = useSignal<ApiKeyCreated | null>(null)
   const isCreating = useSignal(false)
   const revoking = useSignal<ApiKey | null>(null)
   const revoke = (key: ApiKey) => attempt(() => call('DELETE', `/api-keys/${key.id}`), t('keys.revoked')).then(page.reload)
   return (
     <div class="view">
-      <ViewHead title={t('keys.title')}>
+      <ViewHead title={t('keys.title')} sub={user.data && t('keys.of', { name: user.data.name ?? user.data.email ?? user.data.id })}>
         <Button icon="refresh" label={t('word.refresh')} onClick={page.reload} />
         <Button look="main" icon="plus" onClick={() => (isCreating.value = true)}>{t('keys.create')}</Button>
       </ViewHead>
@@ -47,7 +52,8 @@ export function KeysView() {
           {page.hasMore && <div class="table-foot"><Button onClick={page.more}>{t('word.more')}</Button></div>}
         </Card>
       )}
-      {isCreating.value && <CreateDialog onClose={() => { isCreating.value = false; page.reload() }} />}
+      {isCreating.value && <CreateDialog userId={userId} onClose={() => (isCreating.value = false)} onDone={(key) => { made.value = key; page.reload() }} />}
+      {made.value && <SecretDialog title={made.value.name} secret={made.value.key} onClose={() => (made.value = null)} />}
       {revoking.value && <Confirm text={t('keys.confirmRevoke', { name: revoking.value.name })} action={t('keys.revoke')} onConfirm={() => revoking.value && void revoke(revoking.value)} onClose={() => (revoking.value = null)} />}
     </div>
   )
@@ -58,41 +64,20 @@ function stateOf(key: ApiKey): string {
   return key.expires_at && Date.parse(key.expires_at) < Date.now() ? 'expired' : 'valid'
 }
 
-function CreateDialog({ onClose }: { onClose: () => void }) {
-  const problem = useSignal<Problem | null>(null)
-  const made = useSignal<ApiKeyCreated | null>(null)
-  const submit = async (event: Event) => {
-    event.preventDefault()
-    const form = new FormData(event.currentTarget as HTMLFormElement)
-    const days = Number(form.get('days'))
-    try {
-      made.value = await post<ApiKeyCreated>('/api-keys', { name: String(form.get('name')).trim(), scopes: form.getAll('scope'), expires_in: days ? days * DAY : null })
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error
-      problem.value = error
-    }
-  }
-  if (made.value) {
-    return (
-      <Dialog title={made.value.name} onClose={onClose}>
-        <div class="dialog-body"><p>{t('keys.once')}</p><p class="secret"><CopyText text={made.value.key} /></p></div>
-        <footer class="dialog-foot"><Button look="main" onClick={onClose}>{t('word.close')}</Button></footer>
-      </Dialog>
-    )
-  }
+function CreateDialog({ userId, onClose, onDone }: { userId: string | null; onClose: () => void; onDone: (made: ApiKeyCreated) => void }) {
   return (
-    <Dialog title={t('keys.create')} onClose={onClose}>
-      <form onSubmit={(event) => void submit(event)}>
-        <div class="dialog-body">
-          <Field label={t('word.name')}>{(id) => <input id={id} class="input" name="name" required maxLength={64} />}</Field>
-          <Field label={t('keys.days')}>{(id) => <input id={id} class="input" name="days" type="number" min={1} placeholder={t('keys.never')} />}</Field>
-          <fieldset class="form-group"><legend>{t('keys.scopes')}</legend>
-            <div class="checks">{SCOPES.map((scope) => <label key={scope}><input type="checkbox" class="check" name="scope" value={scope} defaultChecked={scope.startsWith('jobs:')} />{scope}</label>)}</div>
-          </fieldset>
-          <ProblemBox problem={problem.value} />
-        </div>
-        <footer class="dialog-foot"><Button onClick={onClose}>{t('word.cancel')}</Button><Button look="main" type="submit">{t('word.create')}</Button></footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={t('keys.create')} action={t('word.create')} onClose={onClose} wide
+      onSend={async (given) => {
+        const days = given.number('days')
+        const made = await post<ApiKeyCreated>('/api-keys', { name: given.text('name'), scopes: given.all('scope'), expires_in: days ? days * DAY : null, user_id: userId })
+        onClose()
+        onDone(made)
+      }}
+    >
+      <Field label={t('word.name')}>{(id) => <input id={id} class="input" name="name" required maxLength={100} />}</Field>
+      <Field label={t('keys.days')}>{(id) => <input id={id} class="input" name="days" type="number" min={1} placeholder={t('keys.never')} />}</Field>
+      <Checks legend={t('keys.scopes')} name="scope" options={SCOPES.map((scope) => [scope, scope] as const)} chosen={['jobs:read', 'jobs:write']} />
+    </FormDialog>
   )
 }

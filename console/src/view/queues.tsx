@@ -5,7 +5,7 @@ import type { Queue, Worker } from '../api/types'
 import { duration, number, t } from '../i18n'
 import { rates } from '../state/rates'
 import { useResource } from '../state/resource'
-import { BASE } from '../state/route'
+import { BASE, goQuery, route } from '../state/route'
 import { Button, Card, Empty, Loading, ProblemBox, shortId, Status, ViewHead, When } from '../ui/basics'
 import { Chart } from '../ui/chart'
 import { attempt } from '../ui/toast'
@@ -27,6 +27,8 @@ export function QueuesView() {
   const { times, started, ended, failed } = rates.value
   const reload = () => { queues.reload(); workers.reload() }
   const items = queues.data?.items ?? []
+  const chosen = route.value.query.get('queue') ?? ''
+  const shown = (workers.data?.items ?? []).filter((worker) => !chosen || worker.queues.includes(chosen))
   const total = (pick: (queue: Queue) => number) => items.reduce((sum, queue) => sum + pick(queue), 0)
   return (
     <div class="view">
@@ -45,12 +47,12 @@ export function QueuesView() {
             <Card><Chart title={t('queues.depth')} times={depths.times} lines={[{ label: t('queues.waiting'), tone: 'wait', values: depths.queued }, { label: t('queues.running'), tone: 'run', values: depths.running }]} /></Card>
             <Card><Chart title={t('queues.throughput')} times={times} lines={[{ label: t('queues.started'), tone: 'run', values: started }, { label: t('queues.ended'), tone: 'good', values: ended }, { label: t('status.failed'), tone: 'bad', values: failed }]} /></Card>
           </div>
-          <Card><QueueTable queues={items} onChanged={reload} /></Card>
+          <Card><QueueTable queues={items} chosen={chosen} onChanged={reload} /></Card>
         </>
       )}
-      <Card title={t('workers.title')}>
+      <Card title={chosen ? t('workers.of', { queue: chosen }) : t('workers.title')} extra={chosen && <Button look="quiet" icon="x" onClick={() => goQuery({ queue: null })}>{t('jobs.clear')}</Button>}>
         <ProblemBox problem={workers.problem} />
-        {workers.data && (workers.data.items.length ? <WorkerTable workers={workers.data.items} onChanged={reload} /> : <Empty title={t('workers.empty')} text={t('workers.emptyText')} icon="server" />)}
+        {workers.data && (shown.length ? <WorkerTable workers={shown} onChanged={reload} /> : <Empty title={t('workers.empty')} text={t('workers.emptyText')} icon="server" />)}
       </Card>
     </div>
   )
@@ -76,7 +78,7 @@ function Tile({ name, value, tone }: { name: string; value: string; tone: string
   return <div class={`tile tone-${tone}`}><span class="tile-name">{name}</span><span class="tile-value">{value}</span></div>
 }
 
-function QueueTable({ queues, onChanged }: { queues: Queue[]; onChanged: () => void }) {
+function QueueTable({ queues, chosen, onChanged }: { queues: Queue[]; chosen: string; onChanged: () => void }) {
   const set = (name: string, isPaused: boolean) =>
     attempt(() => post(`/ops/queues/${encodeURIComponent(name)}/${isPaused ? 'pause' : 'resume'}`), t(isPaused ? 'queues.paused' : 'queues.resumed', { name })).then(onChanged)
   return (
@@ -84,7 +86,7 @@ function QueueTable({ queues, onChanged }: { queues: Queue[]; onChanged: () => v
       <thead><tr><th>{t('word.queue')}</th><th>{t('word.status')}</th><th class="num">{t('queues.waiting')}</th><th class="num">{t('queues.running')}</th><th>{t('queues.oldest')}</th><th class="num">{t('queues.wait')}</th><th class="num">{t('queues.perMinute')}</th><th class="num">{t('queues.failedPerMinute')}</th><th class="num">{t('queues.workers')}</th><th class="num">{t('queues.slots')}</th><th><span class="hidden">{t('word.actions')}</span></th></tr></thead>
       <tbody>
         {queues.map((queue) => (
-          <tr key={queue.name} data-queue={queue.name}>
+          <tr key={queue.name} data-queue={queue.name} class={queue.name === chosen ? 'is-chosen' : ''}>
             <td><a href={`${BASE}/jobs?queue=${encodeURIComponent(queue.name)}`}><b>{queue.name}</b></a></td>
             <td><Status of={queue.is_paused ? 'paused' : 'active'} /></td>
             <td class="num">{queue.queued ? <a href={`${BASE}/jobs?queue=${encodeURIComponent(queue.name)}&status=queued`}>{number(queue.queued)}</a> : 0}</td>
@@ -133,8 +135,8 @@ function WorkerTable({ workers, onChanged }: { workers: Worker[]; onChanged: () 
               <td class="cell-actions">
                 {!worker.is_draining && <Button icon="leave" label={t('workers.drainName', { name })} onClick={() => void change(worker.id, { is_draining: true })} />}
                 {worker.is_paused
-                  ? <Button look="main" icon="play" aria-label={t('workers.resumeName', { name })} onClick={() => void change(worker.id, { is_paused: false })}>{t('queues.resume')}</Button>
-                  : <Button icon="pause" aria-label={t('workers.pauseName', { name })} onClick={() => void change(worker.id, { is_paused: true })}>{t('queues.pause')}</Button>}
+                  ? <Button look="main" icon="play" label={t('workers.resumeName', { name })} onClick={() => void change(worker.id, { is_paused: false })} />
+                  : <Button icon="pause" label={t('workers.pauseName', { name })} onClick={() => void change(worker.id, { is_paused: true })} />}
               </td>
             </tr>
           )

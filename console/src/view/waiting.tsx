@@ -1,14 +1,11 @@
 import { useEffect } from 'preact/hooks'
-import { post } from '../api/client'
 import type { Job, WaitFacts } from '../api/types'
 import { ago, duration, number, t, tName } from '../i18n'
-import { hasFeature } from '../state/features'
 import { useResource } from '../state/resource'
 import { BASE } from '../state/route'
-import { isOperator } from '../state/session'
-import { Button, shortId, Status } from '../ui/basics'
+import { shortId, Status } from '../ui/basics'
 import { Icon } from '../ui/icon'
-import { attempt } from '../ui/toast'
+import { Remedy } from './remedy'
 
 const INTERVAL = 2000
 
@@ -21,8 +18,6 @@ export function WhyItWaits({ job, onMended }: { job: Job; onMended: () => void }
     if (known && known.status !== 'queued') onMended() // its event may still be on the way
   }, [known?.status])
   if (!waiting) return null
-  const resume = () =>
-    attempt(() => post(`/ops/queues/${encodeURIComponent(job.queue)}/resume`), t('why.resumed', { queue: job.queue })).then(() => { facts.reload(); onMended() })
   return (
     <section class="callout callout-wait" aria-label={t('why.title')}>
       <Icon name="clock" size={18} />
@@ -32,7 +27,7 @@ export function WhyItWaits({ job, onMended }: { job: Job; onMended: () => void }
         {waiting.message && <p class="faint">{waiting.message}</p>}
         {known && <Facts facts={known} />}
       </div>
-      {waiting.reason === 'paused' && isOperator() && hasFeature('ops') && <Button look="main" icon="play" onClick={() => void resume()}>{t('why.resume', { queue: job.queue })}</Button>}
+      <Remedy reason={waiting.reason} queue={job.queue} onMended={() => { facts.reload(); onMended() }} />
     </section>
   )
 }
