@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from common.cli.api_processes import claim_port, count_of, port_of
 from common.cli.exits import CommandError
 from common.cli.surroundings import load_settings
@@ -31,6 +33,12 @@ class UpPlan:
         """Where a client on this machine finds the api."""
         host = _ANYWHERE.get(self.host, f"[{self.host}]" if ":" in self.host else self.host)
         return f"http://{host}:{self.port}"
+
+    @property
+    def console_url(self) -> str | None:
+        """The page for people; None where CONSOLE_ENABLED leaves it out."""
+        is_there = TypeAdapter(bool).validate_python(self.environ.get("CONSOLE_ENABLED") or True)
+        return f"{self.url}/console" if is_there else None
 
 
 def make_plan(

@@ -57,6 +57,8 @@ class UpScreen:
         rows.add_column(style="bold")
         rows.add_column(overflow="fold")
         rows.add_row("API", f"{plan.url}   [dim]docs[/] {plan.url}/docs")
+        if plan.console_url:
+            rows.add_row("Console", plan.console_url)
         rows.add_row("First job", f'{at}{letuin} submit llm.chat -p prompt="Say hello" -p max_tokens=60 --follow')
         rows.add_row("More", f"{at}{letuin} jobs kinds   [dim]·[/]   {at}{letuin} doctor")
         rows.add_row("Data", str(plan.data_dir))

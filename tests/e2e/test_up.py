@@ -18,7 +18,13 @@ def test_it_says_where_everything_is(up: UpProcess) -> None:
     health = httpx2.get(f"{up.state.api_url}/health", trust_env=False).json()
 
     assert (health["status"], health["environment"]) == ("healthy", "development")
-    for text in (f"{up.state.api_url}/docs", "submit llm.chat -p prompt=", str(up.folder / "data"), "Ctrl-C"):
+    for text in (
+        f"{up.state.api_url}/docs",
+        f"{up.state.api_url}/console",
+        "submit llm.chat -p prompt=",
+        str(up.folder / "data"),
+        "Ctrl-C",
+    ):
         assert text in up.output
     assert "\x1b" not in up.output
 
