@@ -138,6 +138,7 @@ class WorkerSettings(CommonSettings):
     smtp_security: SmtpSecurity = SmtpSecurity.AUTO
     smtp_ca_file: OptionalPath = None
     smtp_connections: int = Field(2, ge=1, le=100)
+    smtp_announced_ahead: int = Field(64, ge=1, le=10_000)
     smtp_timeout: Duration = Field(timedelta(seconds=30), gt=timedelta(0), le=timedelta(minutes=4))
     smtp_idle_timeout: Duration = Field(timedelta(seconds=30), ge=timedelta(0))
     mail_from: Annotated[str, AfterValidator(_mail_sender)] = "Letuin <letuin@localhost>"

@@ -35,7 +35,6 @@ _LOOK_AGAIN = timedelta(minutes=1)
 _LAST_WRITE = 2.0
 # The mails of a connection come one by one: rows wait for so many, or so many seconds after those before, for others.
 _ROWS, _SPACING = 8, 0.01
-_AHEAD = 8 * _ROWS
 _UNLIMITED = frozenset({LOCAL_USER.id, SERVICE_USER.id, ACCOUNTS_ID})
 
 
@@ -66,8 +65,8 @@ class SmtpMailer:
         self._ends = GroupCommit(self._end, gather=rows, spacing=_SPACING)
         # One mail is written between two looks at the connections: they never wait for a row of them.
         self._pen = asyncio.Lock()
-        # Announced and not yet sent: a crash leaves no more unknown than keep connections busy while rows are written.
-        self._ahead = asyncio.Semaphore(settings.smtp_connections * _AHEAD)
+        # Announced and not yet sent: what a crash leaves unknown.
+        self._ahead = asyncio.Semaphore(settings.smtp_connections * settings.smtp_announced_ahead)
         self._transport: SmtpTransport | None = None
 
     async def send(self, mail: OutgoingMail) -> MailReceipt:
