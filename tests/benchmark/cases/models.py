@@ -33,6 +33,8 @@ class Chats(Case):
         Figure("call p50", "ms"),
         Figure("bare SDK p50", "ms"),
         Figure("added p50", "ms"),
+        Figure("call CPU", "ms"),
+        Figure("bare SDK CPU", "ms"),
     )
     engines = ("letuin",)
 
@@ -113,6 +115,8 @@ async def _calls(models: Models, count: int) -> Figures:
         "call p50": percentile(ours, 0.5) * 1e3,
         "bare SDK p50": percentile(bare, 0.5) * 1e3,
         "added p50": percentile(added, 0.5) * 1e3,
+        "call CPU": event.data["result"]["ours_cpu"] * 1e3,
+        "bare SDK CPU": event.data["result"]["bare_cpu"] * 1e3,
     }
 
 

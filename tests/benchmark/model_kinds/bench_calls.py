@@ -3,7 +3,7 @@
 import os
 import random
 from contextlib import aclosing
-from time import perf_counter
+from time import perf_counter, process_time
 
 from openai import AsyncOpenAI
 from pydantic import BaseModel, ConfigDict
@@ -24,27 +24,34 @@ class CallsPayload(BaseModel):
 
 
 class Calls(BaseModel):
-    """Seconds of each call."""
+    """Seconds of each call, and of CPU for a call of each way on average."""
 
     ours: list[float]
     bare: list[float]
+    ours_cpu: float
+    bare_cpu: float
 
 
 @job("bench.calls")
 async def bench_calls(ctx: JobContext, payload: CallsPayload) -> Calls:
     """Measure both ways, the first some to warm up."""
     ours, bare = [], []
+    used = [0.0, 0.0]
     async with AsyncOpenAI(base_url=os.environ["OPENAI_BASE_URL"], api_key="bench", max_retries=0) as client:
         for number in range(payload.count + 10):
             prompt = f"{number} {random.random()}"
-            started = perf_counter()
+            started, cpu = perf_counter(), [process_time()]
             await _bare(client, prompt)
             between = perf_counter()
+            cpu.append(process_time())
             await _ours(ctx, prompt)
             ended = perf_counter()
+            cpu.append(process_time())
             bare.append(between - started)
             ours.append(ended - between)
-    return Calls(ours=ours[10:], bare=bare[10:])
+            if number >= 10:
+                used = [used[0] + cpu[1] - cpu[0], used[1] + cpu[2] - cpu[1]]
+    return Calls(ours=ours[10:], bare=bare[10:], bare_cpu=used[0] / payload.count, ours_cpu=used[1] / payload.count)
 
 
 async def _bare(client: AsyncOpenAI, prompt: str) -> None:
