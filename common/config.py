@@ -118,6 +118,8 @@ class CommonSettings(BaseSettings):
     llm_call_log_retention: Duration = Field(timedelta(days=30), ge=timedelta(minutes=1), le=timedelta(days=3650))
     allow_stores_without_password: bool = False
     chroma_url: OptionalText = None
+    chroma_token: OptionalSecret = None
+    allow_chroma_without_token: bool = False
     smtp_url: OptionalSecret = None
 
     storage_url: Annotated[OptionalText, AfterValidator(_storage_url)] = None
@@ -201,6 +203,21 @@ class CommonSettings(BaseSettings):
                     f"{name} names another host and no password; give one, or set ALLOW_STORES_WITHOUT_PASSWORD=true"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _chroma_is_locked(self) -> Self:
+        is_told = self.chroma_token is not None or self.allow_chroma_without_token
+        if self.is_production and not is_told and self.chroma_url and is_open_store(self.chroma_url):
+            raise ValueError(
+                "CHROMA_URL names another host and there is no CHROMA_TOKEN; set the one that the proxy in front of it "
+                "asks for, or ALLOW_CHROMA_WITHOUT_TOKEN=true where only workers reach it"
+            )
+        return self
+
+    @property
+    def chroma_headers(self) -> dict[str, str]:
+        """What goes with each request to Chroma."""
+        return {} if self.chroma_token is None else {"Authorization": f"Bearer {self.chroma_token.get_secret_value()}"}
 
     @property
     def is_production(self) -> bool:

@@ -55,6 +55,7 @@ class ChromaManager:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._url = settings.chroma_url
+        self._headers = settings.chroma_headers
         self._prefix = settings.chroma_prefix
         # A pool of its own: searches must not wait behind whatever else uses the loop's threads.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="chroma")
@@ -199,6 +200,7 @@ class ChromaManager:
                 host=parts.hostname or "",
                 port=parts.port or (443 if is_tls else 80),
                 ssl=is_tls,
+                headers=self._headers,
                 settings=Settings(anonymized_telemetry=False),
             )
         except ValueError as error:

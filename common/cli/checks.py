@@ -97,10 +97,15 @@ async def check_mongo(url: str) -> Finding:
     return Finding(Verdict.OK, f"MongoDB at {place_of(url)}")
 
 
-async def check_chroma(url: str) -> Finding:
-    """Its heartbeat answers."""
-    (await ask(f"{url.rstrip('/')}/api/v2/heartbeat")).raise_for_status()
-    return Finding(Verdict.OK, f"Chroma at {place_of(url)}")
+def chroma_check(token: str | None) -> Check:
+    """Its heartbeat answers, and a proxy in front of it takes CHROMA_TOKEN."""
+
+    async def check(url: str) -> Finding:
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        (await ask(f"{url.rstrip('/')}/api/v2/heartbeat", headers)).raise_for_status()
+        return Finding(Verdict.OK, f"Chroma at {place_of(url)}")
+
+    return check
 
 
 async def check_smtp(url: str) -> Finding:

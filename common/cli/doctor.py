@@ -11,11 +11,11 @@ from common.cli.checks import (
     Finding,
     Verdict,
     check_api,
-    check_chroma,
     check_mongo,
     check_postgres,
     check_redis,
     check_smtp,
+    chroma_check,
     model_check,
     run_check,
 )
@@ -32,7 +32,7 @@ from common.config import CommonSettings
 app = typer.Typer(add_completion=False)
 _STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 _NEEDED: Mapping[str, Check] = {"DATABASE_URL": check_postgres, "REDIS_URL": check_redis}
-_OPTIONAL: Mapping[str, Check] = {"MONGODB_URL": check_mongo, "CHROMA_URL": check_chroma, "SMTP_URL": check_smtp}
+_OPTIONAL = ("MONGODB_URL", "CHROMA_URL", "SMTP_URL")
 _OPENAI = "https://api.openai.com/v1"
 
 
@@ -61,9 +61,8 @@ async def _check_servers(environ: Mapping[str, str], api: Target) -> dict[str, F
     for variable, check in _NEEDED.items():
         default = CommonSettings.model_fields[variable.lower()].default.get_secret_value()
         pending[variable] = (check, environ.get(variable) or default)
-    for variable, check in _OPTIONAL.items():
-        if environ.get(variable):
-            pending[variable] = (check, environ[variable])
+    checks = zip(_OPTIONAL, (check_mongo, chroma_check(environ.get("CHROMA_TOKEN")), check_smtp), strict=True)
+    pending |= {variable: (check, environ[variable]) for variable, check in checks if environ.get(variable)}
     if model := _model_endpoint(environ):
         pending["model"] = model
     if port := environ.get("WORKER_HTTP_PORT"):

@@ -55,6 +55,7 @@ UNSAFE: dict[str, tuple[dict[str, str], str]] = {
     "T09 PostgreSQL": ({"DATABASE_URL": f"postgresql://letuin@{AWAY}/letuin"}, "DATABASE_URL names another host"),
     "T09 Redis": ({"REDIS_URL": f"redis://{AWAY}:6379/0"}, "REDIS_URL names another host and no password"),
     "T09 MongoDB": ({"MONGODB_URL": f"mongodb://a@127.0.0.1,{AWAY}/logs"}, "MONGODB_URL names another host"),
+    "T12 Chroma": ({"CHROMA_URL": f"http://{AWAY}:8000"}, "CHROMA_URL names another host and there is no CHROMA_TOKEN"),
     "no limit on headers": ({"MAX_HEADER_BYTES": "1000000000"}, "MAX_HEADER_BYTES: "),
     "no limit on depth": ({"MAX_JSON_DEPTH": "100000"}, "MAX_JSON_DEPTH: "),
     "tokens for ever": ({"JWT_LIFETIME": "P1000D"}, "JWT_LIFETIME: "),

@@ -96,7 +96,8 @@ class VectorCheck:
 
 def _chroma(stores: Stores) -> httpx2.AsyncClient:
     assert stores.settings.chroma_url is not None
-    return httpx2.AsyncClient(base_url=stores.settings.chroma_url, timeout=15, trust_env=False)
+    url, headers = stores.settings.chroma_url, stores.settings.chroma_headers
+    return httpx2.AsyncClient(base_url=url, headers=headers, timeout=15, trust_env=False)
 
 
 async def _names(stores: Stores) -> list[str]:
