@@ -59,7 +59,8 @@ def test_everything_is_back_after_a_wipe(tmp_path: Path) -> None:
         assert database.execute("SELECT word FROM kept").fetchall() == [("kept",)]
 
 
-@pytest.mark.soak  # most of a minute
+@pytest.mark.soak  # a minute
+@pytest.mark.timeout(900)
 def test_a_backup_beside_running_jobs_is_whole(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()

@@ -1,5 +1,6 @@
 """Starts with an unsafe setting: production refuses each with one sentence that names the setting (A12, A24, T09)."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +68,7 @@ UNSAFE: dict[str, tuple[dict[str, str], str]] = {
 def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Start the api as `python -m api.main` does, with these variables alone; what it said when it refused."""
     monkeypatch.chdir(tmp_path)  # no .env
+    monkeypatch.setattr(sys, "argv", ["api"])
 
     def run(**variables: str) -> str:
         for name, value in {**SAFE, **variables}.items():
