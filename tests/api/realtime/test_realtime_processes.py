@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import httpx2
 import psutil
 
@@ -93,6 +94,11 @@ async def test_a_killed_process_loses_nobody_anything(
                 await tell(backstage, delta(job, word))
             await tell(backstage, succeeded(job))
         figures = await until_all_tell(url)
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"{url}/socket.io/?EIO=4&transport=websocket", compress=15) as offered,
+        ):
+            assert not offered.compress  # it would double what a delivery costs
         left = psutil.Process(supervisor.pid).children(recursive=True)
         supervisor.send_signal(signal.SIGTERM)
         async with asyncio.timeout(60):
