@@ -17,6 +17,7 @@ from common.repository.attempt import AttemptRepository, ClaimedJob
 from common.repository.limit import LimitRepository
 
 _BATCH = 500
+_FLOWING = 5  # times rarer polls: as long as hints bring jobs, each that a poll claims leaves a hint that means nothing
 _REDIS_AWAY = (RedisError, OSError, TimeoutError)
 
 
@@ -62,8 +63,8 @@ class Claimer:
     async def claim(self, worker_id: UUID, limit: int, *, is_told: bool = True) -> Claim:
         """Up to `limit` jobs, each with its attempt raised and its lease set. Redis is asked only when `is_told`.
 
-        Once per poll interval also without hints, however many of them come: some die with whoever took them. Hints
-        that mean nothing any more are passed over at once, however many wait in front.
+        Once per poll interval also without hints, and less often while many of them come: some die with whoever took
+        them. Hints that mean nothing any more are passed over at once, however many wait in front.
         """
         limit = min(limit, _BATCH)
         jobs: list[ClaimedJob] = []
@@ -75,6 +76,7 @@ class Claimer:
                 if found := await self._claim_hinted(worker_id, taken):
                     self._is_put_off = is_polling  # what was found starts first
                     return Claim(jobs + found, is_more=len(taken) == left or self._has_more or is_polling)
+            self._next_poll = min(self._next_poll, monotonic() + self._poll_interval)
             if not jobs and (self._has_more or monotonic() >= self._next_poll):
                 jobs += await self._claim_next(worker_id, limit)
             if not is_told:
@@ -115,7 +117,7 @@ class Claimer:
         return jobs
 
     async def _claim_next(self, worker_id: UUID, limit: int) -> list[ClaimedJob]:
-        self._next_poll = monotonic() + self._poll_interval
+        self._next_poll = monotonic() + self._poll_interval * (_FLOWING if self._is_put_off else 1)
         self._is_put_off = False
         jobs = await self._attempts.claim_next(self._direct, worker_id, self._queues, limit)
         self._has_more = len(jobs) == limit

@@ -119,6 +119,7 @@ class WorkerContainer(CommonContainer):
         CommonContainer.vault,
         CommonContainer.settings.provided.webhook_progress_interval,
         webhook_called,
+        CommonContainer.direct,
     )
     paid_calls = providers.Singleton(PaidCallRepository)
     ledger = providers.Singleton(PaidLedger, CommonContainer.direct, paid_calls)

@@ -99,10 +99,10 @@ class Engine(Worker):
         while not self._stopping.is_set():
             self._is_behind |= self._wake.is_set()
             self._wake.clear()  # before the look, so that what comes during it is not missed
-            is_more = self._may_claim and await self._claim()
+            if self._may_claim and await self._claim() and self.free_slots:
+                self._offer_slot()
             await self._hand_back_lost()
-            if not is_more:
-                await self._pause()
+            await self._pause()
         await self._drain()
 
     async def run_hint(self, ctx: dict[Any, Any], job_id: str, dispatch_no: int) -> None:

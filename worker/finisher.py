@@ -51,7 +51,8 @@ class Finisher:
         self._put = put
         self._dependants = dependants
         self._metrics = metrics
-        self._writes = GroupCommit(self._write)
+        # Jobs that were claimed together often end together: not the first of them alone, then the others.
+        self._writes = GroupCommit(self._write, is_eager=False)
 
     async def finish(self, worker_id: UUID, job: ClaimedJob, verdict: Verdict) -> None:
         """Write one end and tell the listeners. Waits out a database that is away; the caller may cancel."""

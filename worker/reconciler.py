@@ -102,7 +102,7 @@ class Reconciler:
     async def tick(self, *, may_end_leases: bool, is_leading: bool = True) -> None:
         """One round. Leases of others may end only when our own contact with the database had no gap."""
         await self._look_at_redis()
-        found = await self._upkeep.look(self._direct)
+        found = await self._upkeep.look(self._direct, is_leading=is_leading)
         is_thorough = is_leading and monotonic() >= self._next_thorough
         if (found.late_leases and may_end_leases) or found.orphans or found.over or is_thorough:
             self._next_thorough = monotonic() + _THOROUGH
@@ -112,7 +112,8 @@ class Reconciler:
                 await self._dependants.sweep()
             if found.due:
                 await self._dispatch()
-            await self._paid_calls.release_dead(self._direct, limit=_BATCH)
+            if found.kept_back:
+                await self._paid_calls.release_dead(self._direct, limit=_BATCH)
             await self._purger.tick()
 
     async def _move(self, *, may_end_leases: bool) -> None:

@@ -17,6 +17,16 @@ from common.database.session import connect_arguments
 _CLOSE = 2.0
 _NEVER = 2**31
 _DIALECT = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
+# Arrays of PostgreSQL's own types, whose numbers never change: array, name, element.
+_ARRAYS = (
+    (1000, "_bool", 16),
+    (1007, "_int4", 23),
+    (1016, "_int8", 20),
+    (1022, "_float8", 701),
+    (1185, "_timestamptz", 1184),
+    (1187, "_interval", 1186),
+    (2951, "_uuid", 2950),
+)
 
 
 class DirectPool:
@@ -73,12 +83,23 @@ class DirectPool:
                 max_queries=_NEVER,
                 max_inactive_connection_lifetime=0,
                 reset=_keep,
+                init=_teach_arrays,
             )
         return self._pool
 
 
 async def _keep(_connection: object) -> None:
     return
+
+
+async def _teach_arrays(connection: Any) -> None:
+    """asyncpg would look these types up on each connection, by a query that takes longer to plan than ten claims."""
+    absent = dict.fromkeys(("range_subtype", "attrtypoids", "basetype"))
+    rows = [
+        {"oid": oid, "ns": "pg_catalog", "name": name, "elemtype": element, "elemdelim": ",", "kind": b"b", **absent}
+        for oid, name, element in _ARRAYS
+    ]
+    connection._protocol.get_settings().register_data_types(rows)
 
 
 def _connect_arguments(settings: CommonSettings, name: str) -> dict[str, Any]:

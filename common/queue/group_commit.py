@@ -15,6 +15,7 @@ class GroupCommit[T, R]:
     that an item never fails because of its neighbour. With `gather`, a write that follows upon another waits for so
     many items while more keep coming, 2 ms at most: where the loop is busy, few large writes cost less than many. With
     `spacing` as well, a write waits until so many seconds after the one before: for items that come one by one.
+    Without `is_eager` the first item waits, too, for those whose turn in the loop has come already.
     """
 
     def __init__(
@@ -24,8 +25,10 @@ class GroupCommit[T, R]:
         max_size: int = 500,
         gather: int = 0,
         spacing: float = 0.0,
+        is_eager: bool = True,
     ) -> None:
         self._write = write
+        self._is_eager = is_eager
         self._max_size = max_size
         self._enough = gather
         self._spacing = spacing
@@ -44,8 +47,8 @@ class GroupCommit[T, R]:
             self._is_enough.set()
         if not self._is_flushing:
             self._is_flushing = True
-            # Begins inside this call, so that a lone item is on its way before anything else is done.
-            self._flusher = asyncio.Task(self._flush(), loop=loop, name="group-commit", eager_start=True)
+            # Eager, it begins inside this call, so that a lone item is on its way before anything else is done.
+            self._flusher = asyncio.Task(self._flush(), loop=loop, name="group-commit", eager_start=self._is_eager)
         return await future
 
     async def drain(self) -> None:

@@ -141,29 +141,42 @@ _WAITING = statement(
 )
 
 # Each is told by the head of an index; only a stable time can bound its scan. Workers that ended long ago have no jobs.
+# `OFFSET 0` keeps a look at a few rows of one table from becoming a join with all running jobs.
 _LOOK = statement(
     """
     SELECT EXISTS (SELECT FROM workers WHERE stopped_at IS NULL AND lease_expires_at < statement_timestamp()),
            EXISTS (SELECT FROM workers WHERE stopped_at > statement_timestamp() - interval '1 day'
-                     AND EXISTS (SELECT FROM jobs WHERE lease_owner = workers.id AND status = 'running')),
+                     AND EXISTS (SELECT FROM jobs WHERE lease_owner = workers.id AND status = 'running' OFFSET 0))
+    """
+)
+_LOOK_AS_LEADER = statement(
+    f"""
+    {_LOOK.text},
            EXISTS (SELECT FROM jobs WHERE status = 'queued' AND expires_at <= statement_timestamp())
              OR EXISTS (SELECT FROM jobs WHERE status = 'queued' AND cancel_requested_at IS NOT NULL),
            EXISTS (SELECT FROM jobs WHERE status = 'queued' AND pending_after = 0
                      AND next_dispatch_at <= statement_timestamp() AND run_at <= statement_timestamp()),
-           EXISTS (SELECT FROM jobs WHERE has_dependants AND finished_at IS NOT NULL)
+           EXISTS (SELECT FROM jobs WHERE has_dependants AND finished_at IS NOT NULL),
+           EXISTS (SELECT FROM budget_reservations AS r
+                   WHERE NOT EXISTS (SELECT FROM jobs WHERE jobs.id = r.job_id AND jobs.attempt = r.attempt
+                                                        AND jobs.status || '' = 'running' OFFSET 0))
     """
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What there is to do: leases that ran out, jobs of dead workers, jobs to end, missing hints, ends to account."""
+    """What there is to do: leases that ran out and jobs of dead workers.
+
+    For the leader also: jobs to end, missing hints, ends to account, money kept back for attempts that are gone.
+    """
 
     late_leases: bool
     orphans: bool
-    over: bool
-    due: bool
-    unresolved: bool
+    over: bool = False
+    due: bool = False
+    unresolved: bool = False
+    kept_back: bool = False
 
 
 class UpkeepRepository:
@@ -194,9 +207,9 @@ class UpkeepRepository:
         values = {"ids": list(was_missing), "missing": list(was_missing.values())}
         await execute(db, _DISPATCHED, values)
 
-    async def look(self, db: AnyExecutor) -> Upkeep:
-        """What there is to do, in one cheap statement."""
-        [row] = await fetch(db, _LOOK, {})
+    async def look(self, db: AnyExecutor, *, is_leading: bool = True) -> Upkeep:
+        """What there is to do, in one cheap statement; what only a leader does is left out for the others."""
+        [row] = await fetch(db, _LOOK_AS_LEADER if is_leading else _LOOK, {})
         return Upkeep(*row)
 
     async def waiting(self, db: AsyncSession, *, batch: int) -> AsyncGenerator[list[DueJob]]:

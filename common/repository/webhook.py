@@ -13,10 +13,11 @@ from sqlalchemy.orm import aliased
 from common.database.model import DeliveryStatus, Job, JobWebhook, WebhookDelivery, WebhookEndpoint, WebhookTry
 from common.repository.job import Owner
 from common.repository.reach import Reach, within
-from common.repository.sql import Executor
+from common.repository.sql import AnyExecutor, Executor, fetch, statement
 from common.webhook.words import PROGRESS
 
 _LONGEST_TURN = timedelta(minutes=5)
+_HAS_NEW = statement("SELECT EXISTS (SELECT FROM webhook_deliveries WHERE queued_at IS NULL)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,11 @@ class WebhookRepository:
         """The calls of these deliveries, oldest first."""
         query = select(WebhookTry).where(WebhookTry.delivery_id.in_(delivery_ids))
         return (await db.execute(query.order_by(WebhookTry.delivery_id, WebhookTry.attempt))).scalars().all()
+
+    async def has_new(self, db: AnyExecutor) -> bool:
+        """Whether there are deliveries without a job."""
+        [row] = await fetch(db, _HAS_NEW, {})
+        return bool(row[0])
 
     async def take_new(
         self, db: Executor, limit: int, *, progress_interval: timedelta = timedelta(0)

@@ -113,6 +113,7 @@ async def _statements(db: asyncpg.Connection, worker: UUID) -> list[tuple[str, T
         ("waiting jobs with limits", limit._LIMITED_NEXT, queues),
         ("ends of attempts", attempt._FINISH, ends),
         ("look for upkeep", upkeep._LOOK, {}),
+        ("look of the leader", upkeep._LOOK_AS_LEADER, {}),
         ("missing hints", upkeep._DUE, {"limit": _BATCH}),
         ("jobs of dead workers", upkeep._REAP, {"limit": _BATCH, "max_crashes": 3}),
         ("expiry", upkeep._EXPIRE, {"limit": _BATCH}),

@@ -8,6 +8,7 @@ from time import monotonic
 from loguru import logger
 from pydantic_core import to_json
 
+from common.database.direct import DirectPool
 from common.database.model import Job
 from common.database.session import Sessions
 from common.jobs.webhook_deliver import webhook_deliver
@@ -41,6 +42,7 @@ class WebhookDispatcher:
         vault: Vault,
         progress_interval: timedelta,
         called: asyncio.Event,
+        direct: DirectPool,
     ) -> None:
         self._sessions = sessions
         self._webhooks = webhooks
@@ -51,6 +53,7 @@ class WebhookDispatcher:
         self._vault = vault
         self._progress_interval = progress_interval
         self._called = called
+        self._direct = direct
         self._purge_at = monotonic() + _PURGE_EVERY
         self._renew_at = monotonic()
 
@@ -58,7 +61,7 @@ class WebhookDispatcher:
         """Look every interval, and after each call, until cancelled."""
         while True:
             try:
-                while len(await self.dispatch()) == _BATCH:
+                while await self._webhooks.has_new(self._direct) and len(await self.dispatch()) == _BATCH:
                     pass
                 await self._purge()
                 await self._renew()
