@@ -100,6 +100,10 @@ class RedisKeys:
         base = f"{self.prefix}:queue:{name}"
         return self.queue(name), self.later(name), f"{base}:lanes", f"{base}:clock"
 
+    def idle(self, queue: str) -> str:
+        """Sorted set of the channels of workers that found nothing to take; when they did, Unix milliseconds."""
+        return f"{self.prefix}:queue:{queue}:idle"
+
     def hint(self, job_id: str) -> str:
         """arq's job key: the JSON body of a hint."""
         return f"arq:job:{job_id}"
@@ -150,8 +154,12 @@ class RedisKeys:
         return f"{self.prefix}:{self.database}:access"
 
     def wake_channel(self, queue: str) -> str:
-        """Tells idle workers of a queue to look now."""
+        """Tells every worker of a queue to look now."""
         return f"{self.prefix}:{self.database}:wake:{queue}"
+
+    def listener_channel(self, listener: str) -> str:
+        """Tells one worker to look now."""
+        return f"{self.prefix}:{self.database}:listener:{listener}"
 
     def control_channel(self, worker_id: UUID | str) -> str:
         """Cancel hints for one worker."""

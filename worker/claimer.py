@@ -1,6 +1,7 @@
 """Where a worker's next jobs come from: hints in Redis, or straight from PostgreSQL when there are none."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
@@ -40,6 +41,7 @@ class Claimer:
         limits: LimitRepository,
         hints: HintQueue,
         queues: Sequence[str],
+        listens_at: str,
         *,
         redelivery: timedelta,
         poll_interval: timedelta,
@@ -50,6 +52,7 @@ class Claimer:
         self._limits = limits
         self._hints = hints
         self._queues = list(queues)
+        self._listens_at = listens_at
         self._redelivery = redelivery
         self._poll_interval = poll_interval.total_seconds()
         self._settled: list[TakenHint] = []
@@ -95,11 +98,19 @@ class Claimer:
         except _REDIS_AWAY as error:
             self._warn("Redis is away; the worker claims from PostgreSQL: {}", error)
 
+    async def leave(self) -> None:
+        """Nothing is claimed from now on: settle, and let others be woken."""
+        await self.settle()
+        with suppress(*_REDIS_AWAY):
+            await self._hints.leave(self._queues, self._listens_at)
+
     async def _take(self, limit: int) -> list[TakenHint]:
         self._queues.append(self._queues.pop(0))
         try:
             settled = list(self._settled)
-            taken = await self._hints.take(self._queues, limit, redelivery=self._redelivery, settled=settled)
+            taken = await self._hints.take(
+                self._queues, limit, redelivery=self._redelivery, settled=settled, listens_at=self._listens_at
+            )
             del self._settled[: len(settled)]
             return taken
         except _REDIS_AWAY as error:

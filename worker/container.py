@@ -1,6 +1,7 @@
 """What a worker builds on top of the common container."""
 
 import asyncio
+from secrets import token_hex
 
 from dependency_injector import providers
 
@@ -180,6 +181,7 @@ class WorkerContainer(CommonContainer):
         worker_metrics,
         CommonContainer.tracer,
     )
+    listener = providers.Singleton(token_hex, 8)
     claimer = providers.Singleton(
         Claimer,
         CommonContainer.engine,
@@ -188,6 +190,7 @@ class WorkerContainer(CommonContainer):
         limits,
         CommonContainer.hints,
         CommonContainer.settings.provided.worker_queues,
+        CommonContainer.keys.provided.listener_channel.call(listener),
         redelivery=CommonContainer.settings.provided.hint_redelivery,
         poll_interval=CommonContainer.settings.provided.worker_poll_interval,
     )
@@ -262,6 +265,7 @@ class WorkerContainer(CommonContainer):
         CommonContainer.keys,
         CommonContainer.settings.provided.worker_queues,
         CommonContainer.redis,
+        listener,
         on_wake=engine_worker.provided.wake,
         on_cancel=engine_worker.provided.cancel,
     )

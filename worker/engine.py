@@ -285,7 +285,7 @@ class Engine(Worker):
             return
 
     async def _drain(self) -> None:
-        await self._claimer.settle()
+        await self._claimer.leave()
         deadline = monotonic() + self._grace
         while self._running and monotonic() < min(deadline, monotonic() + self._grace):
             await asyncio.wait([entry.task for entry in self._running.values()], timeout=0.2)

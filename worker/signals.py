@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +17,10 @@ _LOOK_EVERY = 1.0
 
 
 class SignalListener:
-    """One pub/sub connection per worker that comes back by itself after every outage."""
+    """One pub/sub connection per worker that comes back by itself after every outage.
+
+    `listener` names this process among all that listen.
+    """
 
     def __init__(
         self,
@@ -26,14 +28,15 @@ class SignalListener:
         keys: RedisKeys,
         queues: Sequence[str],
         voice: ArqRedis,
+        listener: str,
         *,
         on_wake: Callable[[], None],
         on_cancel: Callable[[UUID], None],
     ) -> None:
         self._redis = redis
         self._keys = keys
-        self.canary = Canary(voice, keys.canary_channel(token_hex(8)))
-        self._wake_channels = [keys.wake_channel(queue) for queue in queues]
+        self.canary = Canary(voice, keys.canary_channel(listener))
+        self._wake_channels = [keys.listener_channel(listener), *(keys.wake_channel(queue) for queue in queues)]
         self._on_wake = on_wake
         self._on_cancel = on_cancel
         self.connections = 0

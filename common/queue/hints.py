@@ -20,13 +20,15 @@ _PLACES_PER_PRIORITY = 10
 
 # A queue is served by start tags (start-time fair queueing, Goyal, Vin and Cheng 1996): each owner's hints are
 # numbered on from that owner's last one or from what is served now, so a long backlog delays nobody else.
-# KEYS, per queue: queue, later, lanes, clock. ARGV: body ttl in ms, wake channels, and the hints as one JSON list of
-# [queue index, id, body key, body, owner, places ahead, due in ms (0: now)]. Returns which were not waiting already.
+# Told of new hints are only so many workers with nothing to take, and one more, should one of them be stuck: all of
+# them would look for each lone job. When nobody is known to be idle and nothing waited, whoever listens is told.
+# KEYS, per queue: queue, later, lanes, clock, idle. ARGV: body ttl in ms, wake channels, and the hints as one JSON list
+# of [queue index, id, body key, body, owner, places ahead, due in ms (0: now)]. Returns which were not waiting already.
 _ENQUEUE = Script("""
-local woken, added = {}, {}
+local fresh, added = {}, {}
 for i, hint in ipairs(cjson.decode(ARGV[#ARGV])) do
   local index, id, body_key, body, owner, ahead, due = unpack(hint)
-  local queue, later, lanes, clock = unpack(KEYS, index * 4 + 1, index * 4 + 4)
+  local queue, later, lanes, clock = unpack(KEYS, index * 5 + 1, index * 5 + 4)
   redis.call('SET', body_key, body, 'PX', ARGV[1])
   added[i] = 1
   if due > 0 then
@@ -37,12 +39,22 @@ for i, hint in ipairs(cjson.decode(ARGV[#ARGV])) do
     redis.call('HSET', lanes, owner, tag + 1)
     redis.call('ZADD', queue, tag - ahead, id)
     redis.call('ZREM', later, id)
-    woken[ARGV[index + 2]] = true
+    fresh[index] = (fresh[index] or 0) + 1
   else
     added[i] = 0
   end
 end
-for channel in pairs(woken) do redis.call('PUBLISH', channel, '1') end
+for index, count in pairs(fresh) do
+  local woken = 0
+  while woken <= count do
+    local found = redis.pcall('ZPOPMAX', KEYS[index * 5 + 5])
+    if not found[1] then break end
+    if redis.call('PUBLISH', found[1], '1') > 0 then woken = woken + 1 end
+  end
+  if woken == 0 and redis.call('ZCARD', KEYS[index * 5 + 1]) <= count then
+    redis.call('PUBLISH', ARGV[index + 2], '1')
+  end
+end
 return added
 """)
 
@@ -65,8 +77,9 @@ for q, later in ipairs(KEYS) do
 end
 """)
 
-# KEYS: quarantine, then the four of each queue in the order of service. ARGV: how many, redelivery in ms.
-# What is taken moves to `later` and comes back by itself when nobody settles it.
+# KEYS: quarantine, then the five of each queue in the order of service. ARGV: how many, redelivery in ms, and where the
+# taker listens. What is taken moves to `later` and comes back by itself when nobody settles it. Who gets less than
+# asked for is idle; of these the latest thousand are known, as some are gone.
 _TAKE = Script("""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -76,7 +89,7 @@ local function is_zset(key)
   if kind == 'none' or kind == 'zset' then return true end
   redis.call('RENAME', key, KEYS[1] .. ':' .. now .. ':' .. key)
 end
-for q = 1, #KEYS - 1, 4 do
+for q = 1, #KEYS - 1, 5 do
   if left <= 0 then break end
   local queue, later, lanes, clock = KEYS[q + 1], KEYS[q + 2], KEYS[q + 3], KEYS[q + 4]
   if is_zset(queue) and is_zset(later) then
@@ -91,7 +104,7 @@ for q = 1, #KEYS - 1, 4 do
       if #id == 36 and string.match(id, '^[%x-]+$') then
         put_off[#put_off + 1] = now + ARGV[2]
         put_off[#put_off + 1] = id
-        taken[#taken + 1] = (q - 1) / 4
+        taken[#taken + 1] = (q - 1) / 5
         taken[#taken + 1] = id
         left = left - 1
         served = math.max(served, tonumber(popped[i + 1]))
@@ -106,6 +119,10 @@ for q = 1, #KEYS - 1, 4 do
       else redis.call('DEL', clock, lanes) end
     end
   end
+end
+for q = 6, ARGV[3] ~= '' and #KEYS or 0, 5 do
+  if left <= 0 then redis.pcall('ZREM', KEYS[q], ARGV[3])
+  elseif redis.pcall('ZADD', KEYS[q], now, ARGV[3]) == 1 then redis.call('ZREMRANGEBYRANK', KEYS[q], 0, -1001) end
 end
 return taken
 """)
@@ -153,7 +170,7 @@ class HintQueue:
         self._keys = keys
 
     async def enqueue(self, hints: Sequence[Hint]) -> list[bool]:
-        """Write hints and wake the workers of their queues, in one round trip.
+        """Write hints and wake idle workers of their queues, as many as there are hints and one more: one round trip.
 
         A hint that waits already stays where it is, and its answer is False.
         """
@@ -165,10 +182,13 @@ class HintQueue:
     def enqueuing(self, hints: Sequence[Hint]) -> ScriptCall:
         """The call behind `enqueue`, for a caller that sends more in the same round trip."""
         queues = list(dict.fromkeys(hint.queue for hint in hints))
-        keys = [key for name in queues for key in self._keys.queue_keys(name)]
+        keys = [key for name in queues for key in self._all_keys(name)]
         rows = [self._row(hint, queues.index(hint.queue)) for hint in hints]
         channels = [self._keys.wake_channel(name) for name in queues]
         return ScriptCall(_ENQUEUE, keys, [int(_BODY_TTL.total_seconds() * 1000), *channels, to_json(rows)])
+
+    def _all_keys(self, queue: str) -> tuple[str, ...]:
+        return (*self._keys.queue_keys(queue), self._keys.idle(queue))
 
     def _row(self, hint: Hint, queue_index: int) -> tuple[int | str | bytes, ...]:
         job_id = str(hint.job_id)
@@ -177,15 +197,22 @@ class HintQueue:
         return queue_index, job_id, self._keys.hint(job_id), hint.body(), str(hint.owner_id), ahead, due
 
     async def take(
-        self, queues: Sequence[str], limit: int, *, redelivery: timedelta, settled: Sequence[TakenHint] = ()
+        self,
+        queues: Sequence[str],
+        limit: int,
+        *,
+        redelivery: timedelta,
+        settled: Sequence[TakenHint] = (),
+        listens_at: str = "",
     ) -> list[TakenHint]:
         """Up to `limit` due hints, queues in the given order; unsettled ones come back after `redelivery`.
 
         `settled` are removed in the same round trip, because their rows were looked at. Entries that are not job
-        ids are moved to the quarantine list.
+        ids are moved to the quarantine list. A caller that gets less than it asked for is told of new hints through
+        the channel `listens_at`, until one of these messages or a full answer.
         """
-        keys = [self._keys.quarantine, *(key for name in queues for key in self._keys.queue_keys(name))]
-        call = ScriptCall(_TAKE, keys, [limit, int(redelivery.total_seconds() * 1000)])
+        keys = [self._keys.quarantine, *(key for name in queues for key in self._all_keys(name))]
+        call = ScriptCall(_TAKE, keys, [limit, int(redelivery.total_seconds() * 1000), listens_at])
         *_, flat = await run_scripts(self._redis, *([self._settling(settled)] if settled else []), call)
         hints, malformed = [], []
         for index, raw in zip(flat[::2], flat[1::2], strict=True):
@@ -200,6 +227,13 @@ class HintQueue:
             pipe.lpush(self._keys.quarantine, raw)
             await pipe.execute()
         return hints
+
+    async def leave(self, queues: Sequence[str], listens_at: str) -> None:
+        """Wake this one no more: it takes nothing now."""
+        pipe = self._redis.pipeline(transaction=False)
+        for name in queues:
+            pipe.zrem(self._keys.idle(name), listens_at)
+        await pipe.execute()
 
     async def look(self, queues: Sequence[str]) -> Look:
         """Whether hints wait in these queues, and whether Redis still has its memory: one command."""

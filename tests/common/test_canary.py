@@ -94,7 +94,13 @@ class Ears:
 @asynccontextmanager
 async def listening(container: CommonContainer, ear: ArqRedis, ears: Ears) -> AsyncIterator[SignalListener]:
     signals = SignalListener(
-        ear, container.keys(), ["default"], container.redis(), on_wake=ears.wake, on_cancel=ears.cancelled.append
+        ear,
+        container.keys(),
+        ["default"],
+        container.redis(),
+        "listener",
+        on_wake=ears.wake,
+        on_cancel=ears.cancelled.append,
     )
     tasks = [asyncio.create_task(signals.run(lambda: ears.worker_id)), asyncio.create_task(signals.canary.run())]
     try:

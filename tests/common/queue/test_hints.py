@@ -1,9 +1,12 @@
 """Hints: fair among owners, ahead by priority, back by themselves, never twice at once."""
 
+import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from redis.asyncio.client import PubSub
 
 from common.container import CommonContainer
 from common.ids import new_id
@@ -76,3 +79,46 @@ async def test_a_key_of_another_type_is_set_aside(container: CommonContainer, hi
     await hints.enqueue([entry])
     assert await take(hints, 10) == [entry.job_id]
     assert await container.redis().keys("letuin:quarantine:*")
+
+
+async def listen(container: CommonContainer, stack: AsyncExitStack, *channels: str) -> PubSub:
+    """Subscribed to all of them when this returns."""
+    pubsub = await stack.enter_async_context(container.listener_redis().pubsub())
+    await pubsub.subscribe(*channels)
+    async with asyncio.timeout(60):
+        for _ in channels:
+            while (await pubsub.get_message(timeout=1) or {}).get("type") != "subscribe":
+                pass
+    return pubsub
+
+
+async def heard(pubsub: PubSub, count: int) -> list[str]:
+    """The channels of the next messages."""
+    messages: list[str] = []
+    async with asyncio.timeout(60):
+        while len(messages) < count:
+            if (message := await pubsub.get_message(timeout=1)) is not None:
+                messages.append(message["channel"].decode())
+    return messages
+
+
+async def test_so_many_idle_workers_are_woken_as_there_are_jobs_and_one_more(
+    container: CommonContainer, hints: HintQueue
+) -> None:
+    """Of those that are gone nobody waits for an answer; who has taken all that it could is left alone."""
+    workers = [f"worker-{number}" for number in range(5)]
+    everybody = container.keys().wake_channel("default")
+    async with AsyncExitStack() as stack:
+        pubsub = await listen(container, stack, everybody, *workers)
+        for name in [*workers, "gone"]:
+            assert await hints.take(["default"], 10, redelivery=LATER, listens_at=name) == []
+            await asyncio.sleep(0.002)  # the order is by milliseconds
+        await hints.enqueue([hint(ALICE)])
+        assert await heard(pubsub, 2) == ["worker-4", "worker-3"]
+        assert len(await hints.take(["default"], 1, redelivery=LATER, listens_at="worker-2")) == 1
+        await hints.leave(["default"], "worker-1")
+        await hints.enqueue([hint(ALICE) for _ in range(3)])
+        assert await heard(pubsub, 1) == ["worker-0"]
+        assert len(await take(hints, 10)) == 3
+        await hints.enqueue([hint(ALICE)])
+        assert await heard(pubsub, 1) == [everybody]
