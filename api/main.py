@@ -36,6 +36,7 @@ from api.settings_summary import summarize
 from api.siblings import Place
 from common.config import settings_error_lines
 from common.errors import InvalidError
+from common.garbage import calm_garbage_collection
 from common.logger import configure_logging, shutdown_logging
 
 _WRONG_SETTING, _CANNOT_LISTEN, _FAILED = 2, 3, 1
@@ -131,6 +132,7 @@ def _serve(settings: ApiSettings, place: Place | None) -> None:
     with listener, suppress(KeyboardInterrupt):
         logger.info("The api listens", url=_url(listener), environment=str(settings.environment))
         logger.info("Settings that decide about security", **summarize(settings))
+        calm_garbage_collection()
         server.run(sockets=[listener])
     if not server.started:
         sys.exit(_FAILED)

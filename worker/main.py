@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import gc
 import signal
 import sys
 
@@ -12,12 +11,12 @@ from pydantic import ValidationError
 
 from common.config import settings_error_lines
 from common.errors import InvalidError
+from common.garbage import calm_garbage_collection
 from common.logger import configure_logging, shutdown_logging
 from worker.config import WorkerSettings
 from worker.engine import Engine
 from worker.lifespan import lifespan
 
-_OBJECTS_PER_COLLECTION = 10_000
 _CANNOT_LISTEN = 3
 
 
@@ -27,17 +26,10 @@ async def serve(settings: WorkerSettings) -> None:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, engine.request_stop)
-        _calm_garbage_collection()
+        calm_garbage_collection()
         logger.info("Worker ready: queues={} concurrency={}", ",".join(settings.worker_queues), engine.max_jobs)
         await run_until_stopped(engine)
     logger.info("Worker stopped")
-
-
-def _calm_garbage_collection() -> None:
-    """What start-up made lives as long as the process: no collection looks at it again, and none comes each moment."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_OBJECTS_PER_COLLECTION, 20, 20)
 
 
 async def run_until_stopped(engine: Engine) -> None:

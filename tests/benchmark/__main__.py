@@ -10,6 +10,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from common.garbage import calm_garbage_collection
 from tests.benchmark.cases.base import Case
 from tests.benchmark.cases.growth import Growth, GrowthToMillion
 from tests.benchmark.catalog import CASES, ENGINES, load_engine
@@ -91,6 +92,7 @@ async def _run(console: Console, plan: list[Step], results: Results) -> None:
             progress.update(bar, description=step.label, completed=plan.index(step))
 
         async with running_servers() as servers:
+            calm_garbage_collection()  # the producers of all engines, as Letuin's api and workers do by themselves
             await run_plan(servers, plan, results, on_step)
         progress.update(bar, description="done", completed=len(plan))
 
