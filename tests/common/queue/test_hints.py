@@ -83,7 +83,7 @@ async def test_a_key_of_another_type_is_set_aside(container: CommonContainer, hi
 
 async def listen(container: CommonContainer, stack: AsyncExitStack, *channels: str) -> PubSub:
     """Subscribed to all of them when this returns."""
-    pubsub = await stack.enter_async_context(container.listener_redis().pubsub())
+    pubsub: PubSub = await stack.enter_async_context(container.listener_redis().pubsub())
     await pubsub.subscribe(*channels)
     async with asyncio.timeout(60):
         for _ in channels:
