@@ -156,9 +156,9 @@ class Arena:
         ]
 
     async def _events(self, ids: Sequence[UUID], *, wait: bool) -> dict[UUID, Sequence[Event]]:
-        """The events of each job; with `wait`, after giving the last ones 3 s to arrive behind their rows."""
+        """The events of each job; with `wait`, after giving the last ones 30 s to arrive behind their rows."""
         found: dict[UUID, Sequence[Event]] = {}
-        deadline = asyncio.get_running_loop().time() + 3
+        deadline = asyncio.get_running_loop().time() + 30
         for job_id in ids:
             events = found[job_id] = await self._read_events(job_id)
             while wait and not _has_end(events) and asyncio.get_running_loop().time() < deadline:
