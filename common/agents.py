@@ -43,7 +43,7 @@ StreamMode = Literal["values", "updates", "messages", "custom"]
 
 @dataclass(frozen=True, slots=True)
 class AgentLimits:
-    """What one run of an agent may use: steps of its graph, calls of tools, seconds of each attempt, tokens."""
+    """What one run of an agent may use over all its attempts: steps of its graph, calls of tools, seconds, tokens."""
 
     max_steps: int = 25
     max_tool_calls: int = 20

@@ -172,13 +172,26 @@ class TransientError(JobError):
 
 
 class PermanentError(JobError):
-    """Another attempt cannot help; the job fails now."""
+    """Another attempt cannot help; the job fails now. Its `error` tells `cause` and `facts` beside the message."""
 
     code = "permanent"
+    cause: str | None = None
+
+    def __init__(self, message: str, **facts: str | float | None) -> None:
+        super().__init__(message)
+        self.facts = {name: value for name, value in facts.items() if value is not None}
 
 
 class PromptTooLongError(PermanentError):
     """The conversation is longer than its model can read; a shorter one may be answered."""
+
+    cause = "prompt_too_long"
+
+
+class LimitReachedError(PermanentError):
+    """A run has used what it may use; the message names the limit."""
+
+    cause = "limit_reached"
 
 
 class Snooze(JobError):  # noqa: N818  a verdict, not a mistake

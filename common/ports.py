@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import UUID
@@ -19,9 +20,22 @@ Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
+@dataclass(slots=True)
+class CallTally:
+    """What the calls of models of one attempt have come to so far. Cost in US dollars."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: Decimal = Decimal(0)
+
+
 @dataclass(frozen=True, slots=True)
 class CallOrigin:
-    """On whose behalf a port is called: one attempt of one job. `ends_at` is on this process's monotonic clock."""
+    """On whose behalf a port is called: one attempt of one job. `ends_at` is on this process's monotonic clock.
+
+    `spent` is what its calls come to, as they end.
+    """
 
     job_id: UUID
     attempt: int
@@ -29,6 +43,7 @@ class CallOrigin:
     owner_id: UUID
     request_id: str | None = None
     ends_at: float = inf
+    spent: CallTally = field(default_factory=CallTally, compare=False)
 
 
 class ToolCall(BaseModel):

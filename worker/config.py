@@ -106,6 +106,7 @@ class WorkerSettings(CommonSettings):
     llm_over_budget: Literal["wait", "fail"] = "wait"
     llm_cache_lifetime: Duration = Field(timedelta(0), ge=timedelta(0), le=timedelta(days=30))
     llm_cooldown: Duration = Field(timedelta(seconds=15), gt=timedelta(0), le=timedelta(hours=1))
+    llm_cooldown_patience: Duration = Field(timedelta(hours=1), ge=timedelta(0), le=timedelta(days=7))
     llm_cooldown_after: int = Field(3, ge=1)
     usage_retention: Duration = Field(timedelta(days=400), gt=timedelta(0))
 

@@ -16,6 +16,7 @@ from common.repository.limit import LimitRepository
 from common.repository.mail import MailRepository
 from common.repository.paid_call import PaidCallRepository
 from common.repository.retention import RetentionRepository
+from common.repository.run_so_far import RunSoFarRepository
 from common.repository.system_schedule import SystemScheduleRepository
 from common.repository.upkeep import UpkeepRepository
 from common.repository.usage import UsageRepository
@@ -33,6 +34,7 @@ from worker.leader import Leader
 from worker.llm.breaker import Breaker
 from worker.llm.cache import AnswerCache
 from worker.llm.call_log import create_call_writer, create_meter
+from worker.llm.cooling import CoolingPatience
 from worker.llm.desk import CallDesk
 from worker.llm.flow import FlowControl
 from worker.llm.flow_limits import FlowRules
@@ -126,7 +128,14 @@ class WorkerContainer(CommonContainer):
     ledger = providers.Singleton(PaidLedger, CommonContainer.direct, paid_calls)
     flow = providers.Singleton(FlowControl.of, CommonContainer.settings, CommonContainer.redis, CommonContainer.keys)
     breaker = providers.Singleton(Breaker, CommonContainer.settings, flow)
-    desk = providers.Singleton(CallDesk, CommonContainer.settings, ledger, flow, breaker)
+    runs_so_far = providers.Singleton(RunSoFarRepository)
+    cooling = providers.Singleton(
+        CoolingPatience,
+        CommonContainer.settings.provided.llm_cooldown_patience,
+        CommonContainer.direct,
+        runs_so_far,
+    )
+    desk = providers.Singleton(CallDesk, CommonContainer.settings, ledger, flow, breaker, cooling)
     answers = providers.Singleton(AnswerCache, CommonContainer.settings, CommonContainer.redis, CommonContainer.keys)
     agents = providers.Singleton(LazyAgents, CommonContainer.settings, CommonContainer.sessions, CommonContainer.direct)
     documents = providers.Singleton(

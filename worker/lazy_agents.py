@@ -9,7 +9,7 @@ from uuid import UUID
 from common.agents import AgentAnswer, AgentListener, AgentRequest
 from common.database.direct import DirectPool
 from common.database.session import Sessions
-from common.ports import CallOrigin, ChatModel, Retriever
+from common.ports import CallOrigin, ChatModel, Journal, Retriever
 from common.repository.thread_run import ThreadRunRepository
 from worker.config import WorkerSettings
 
@@ -25,6 +25,9 @@ class AgentPorts(Protocol):
 
     @property
     def retriever(self) -> Retriever: ...
+
+    @property
+    def journal(self) -> Journal: ...
 
 
 class LazyAgents:

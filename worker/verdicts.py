@@ -63,7 +63,8 @@ def from_error(job: ClaimedJob, kind: AnyJobKind, error: Exception) -> Verdict:
                 waiting=error.message,
             )
         case PermanentError():
-            return failed(job, ErrorCode.PERMANENT, error.message)
+            cause = {} if error.cause is None else {"cause": error.cause}
+            return failed(job, ErrorCode.PERMANENT, error.message, **cause, **error.facts)
         case TransientError():
             return retried(job, kind, error.code, error.message, retry_after=error.retry_after)
         case _:

@@ -19,14 +19,14 @@ ModelName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1
 
 
 class AgentRunLimits(BaseModel):
-    """Where a run ends, whatever it still wants to do. A run that reaches one fails, and keeps what it had done."""
+    """Where a run ends, whatever it still wants to do, over all its attempts. What it had done is kept."""
 
     model_config = ConfigDict(extra="forbid")
 
     max_steps: int = Field(25, ge=1, le=200, description="Nodes of the graph, one after the other.")
     max_tool_calls: int = Field(20, ge=0, le=200, description="Searches and other tools.")
-    max_seconds: float = Field(300, gt=0, le=3600, description="Of each attempt.")
-    max_tokens: int | None = Field(None, ge=1, description="Read and written, over all calls of the attempt.")
+    max_seconds: float = Field(300, gt=0, le=3600, description="That its attempts run, together.")
+    max_tokens: int | None = Field(None, ge=1, description="Read and written, over all calls of models.")
     max_cost: float | None = Field(None, gt=0, description="In US dollars, for models whose price is known.")
 
 
@@ -73,7 +73,7 @@ class AgentRunPayload(AgentRunOptions):
 class AgentRunResult(BaseModel):
     """How the turn ended. With `interrupt` it waits for a person: resume its thread.
 
-    `steps`, `tool_calls` and `usage` are those of the attempt that ended it.
+    `steps`, `tool_calls`, `usage` and `cost` are those of all its attempts.
     """
 
     thread_id: UUID | None

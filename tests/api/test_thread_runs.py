@@ -1,14 +1,12 @@
-"""Runs of agents in threads: people who are asked, limits, crashes."""
+"""Runs of agents in threads: people who are asked, short windows, crashes."""
 
 import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import httpx2
-import pytest
 
 from tests.api.threads import THREADS, Work, asked, create, ended, resume, say, worker_values
 from tests.fixtures.provider import Provider, Reply
@@ -52,30 +50,6 @@ async def test_a_run_stops_before_a_node_and_goes_on(client: httpx2.AsyncClient,
     assert done["result"]["answer"] == "Hello, world!"
 
 
-@pytest.mark.parametrize(
-    ("limits", "said"),
-    [
-        ({"max_steps": 1}, "more than 1 steps (max_steps)"),
-        ({"max_seconds": 0.3}, "more than 0.3 s (max_seconds)"),
-        ({"max_tokens": 1}, "max_tokens is 1"),
-    ],
-)
-async def test_a_limit_ends_the_run_and_says_so(
-    client: httpx2.AsyncClient, work: Work, provider: Provider, limits: dict[str, Any], said: str
-) -> None:
-    if "max_seconds" in limits:
-        provider.script(Reply(ending="held"))
-    async with work():
-        thread_id = await create(client, flow="approval" if "max_tokens" in limits else "example")
-        job = await say(client, thread_id, "hello", limits=limits)
-        if "max_tokens" in limits:
-            job = await resume(client, thread_id, approved=True, limits=limits)
-            assert job["status"] == "succeeded"  # the attempt itself made one call
-            return
-    assert (job["status"], job["error"]["code"]) == ("failed", "permanent")
-    assert said in job["error"]["message"]
-
-
 async def test_a_flow_that_is_not_there_fails_with_the_names_of_those_that_are(
     client: httpx2.AsyncClient, work: Work
 ) -> None:
@@ -117,3 +91,17 @@ async def test_a_killed_run_goes_on_from_its_checkpoint_without_paying_again(
     assert (job["status"], job["attempt"]) == ("succeeded", 2)
     assert job["result"]["interrupt"]["question"] == "Send 'Dear all'?"
     assert len(provider.seen) == 1
+
+
+async def test_a_conversation_is_shortened_to_what_the_model_can_read(
+    client: httpx2.AsyncClient, work: Work, provider: Provider
+) -> None:
+    # The flow answers with 1,024 tokens: 2,856 characters are what is left to read at most.
+    async with work(llm_models=[{"name": "gpt-4o-mini", "context_window": 1500}]):
+        thread_id = await create(client)
+        for number in range(4):
+            await say(client, thread_id, f"{number}" * 800)
+        too_long = await say(client, thread_id, "x" * 4000)
+    first = [asked(provider, call)[0][:5] for call in range(4)]
+    assert first == ["00000", "00000", "00000", "Hello"]
+    assert (too_long["error"]["cause"], len(provider.seen)) == ("prompt_too_long", 4)

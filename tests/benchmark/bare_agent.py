@@ -2,9 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
 from langchain_openai import ChatOpenAI
@@ -12,11 +10,13 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from pydantic import SecretStr
 
 from common.agents import AgentLimits
-from common.ports import Passage
 from tests.benchmark.work import now
 from worker.agent.budget import Budget
 from worker.agent.example.graph_orchestrator import GraphOrchestrator
 from worker.agent.flow import FlowContext, Judge
+
+# Without a collection the flow calls none.
+_NO_TOOLS: Any = None
 
 
 async def measure(url: str, count: int, at_once: int, file: str) -> float:
@@ -30,7 +30,7 @@ async def measure(url: str, count: int, at_once: int, file: str) -> float:
         graph = flow.graph().compile(checkpointer=saver)
 
         async def run(number: int) -> None:
-            context = FlowContext(model, _search, Budget(AgentLimits(), lambda *_: None), Judge.SCORE, str(number))
+            context = FlowContext(model, _NO_TOOLS, Budget(AgentLimits()), Judge.SCORE, str(number))
             config: RunnableConfig = {"configurable": {"thread_id": str(number)}}
             values: Any = flow.begin("hello", str(number))
             async with places:
@@ -43,10 +43,6 @@ async def measure(url: str, count: int, at_once: int, file: str) -> float:
         started = now()
         await asyncio.gather(*(run(number) for number in range(count)))
         return count / (now() - started)
-
-
-async def _search(_collection: UUID, _query: str) -> Sequence[Passage]:
-    return ()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The port `Agents`: takes threads, runs flows, forks and forgets. Heavy to import: only `worker.ports` does, late."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,7 +7,8 @@ from common.agents import AgentAnswer, AgentListener, AgentRequest
 from common.database.direct import DirectPool
 from common.database.session import Sessions
 from common.errors import PermanentError, Snooze
-from common.ports import CallOrigin, Passage, Usage
+from common.ports import CallOrigin
+from common.repository.run_so_far import RunSoFar, RunSoFarRepository
 from common.repository.thread_run import TakenThread, ThreadRunRepository
 from worker.agent.budget import Budget
 from worker.agent.checkpoint.store import OutdatedError
@@ -16,10 +16,10 @@ from worker.agent.flow import FlowContext, Judge
 from worker.agent.flows import Flows
 from worker.agent.port_model import PortChatModel
 from worker.agent.scribe import Scribe
+from worker.agent.tools import Tools
 from worker.agent.turn import Turn
 from worker.config import AgentJudge, WorkerSettings
 from worker.lazy_agents import AgentPorts
-from worker.llm.card import CardBox
 
 _DEFAULT_FLOW = "example"
 _LOOK_AGAIN = timedelta(seconds=1)
@@ -36,10 +36,10 @@ class AgentService:
         self._threads = threads
         self._flows = Flows(settings)
         self._judge = _judge(settings)
-        self._cards = CardBox(settings.llm_models)
+        self._runs = RunSoFarRepository()
 
     async def run(
-        self, request: AgentRequest, listener: AgentListener, origin: CallOrigin, tools: AgentPorts
+        self, request: AgentRequest, listener: AgentListener, origin: CallOrigin, ports: AgentPorts
     ) -> AgentAnswer:
         """See `Agents.run`."""
         taken = None if request.thread_id is None else await self._take(request.thread_id, origin)
@@ -54,7 +54,9 @@ class AgentService:
                 await opened.store.drop_runs(thread, [str(job_id) for job_id in taken.undo])
                 known = await self._undo(taken, origin)
         scribe = Scribe(request, listener, origin, taken, known, self._threads, self._direct)
-        context = self._context(request, origin, tools, taken)
+        before = RunSoFar() if origin.attempt <= 1 else await self._runs.read(self._direct, origin)
+        budget = Budget(request.limits, origin.spent, before)
+        context = self._context(request, origin, ports, taken, budget)
         answer = await Turn(opened, request, context, scribe, thread, fence).run()
         if taken is None:
             await opened.store.forget(thread, is_final=False)
@@ -93,24 +95,16 @@ class AgentService:
         return left
 
     def _context(
-        self, request: AgentRequest, origin: CallOrigin, tools: AgentPorts, taken: TakenThread | None
+        self, request: AgentRequest, origin: CallOrigin, ports: AgentPorts, taken: TakenThread | None, budget: Budget
     ) -> FlowContext:
-        budget = Budget(request.limits, self._price_of)
-
-        async def search(collection_id: UUID, query: str) -> Sequence[Passage]:
-            return await tools.retriever.retrieve(collection_id, query)
-
         return FlowContext(
-            model=PortChatModel(port=tools.chat, budget=budget, model_name=request.model),
-            search=search,
+            model=PortChatModel(port=ports.chat, budget=budget, model_name=request.model),
+            tools=Tools(budget, ports.journal, ports.retriever),
             budget=budget,
             judge=self._judge,
             run_id=str(origin.job_id),
             collection_id=request.collection_id or (taken.collection_id if taken else None),
         )
-
-    def _price_of(self, model: str, usage: Usage) -> float:
-        return float(self._cards.get(model).prices.cost(usage))
 
 
 def _judge(settings: WorkerSettings) -> Judge:

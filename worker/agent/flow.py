@@ -1,6 +1,5 @@
 """What a flow is to the worker, and what a run lends to its nodes."""
 
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -9,10 +8,8 @@ from uuid import UUID
 from langchain_core.language_models import BaseChatModel
 from langgraph.graph import StateGraph
 
-from common.ports import Passage
 from worker.agent.budget import Budget
-
-type Search = Callable[[UUID, str], Awaitable[Sequence[Passage]]]
+from worker.agent.tools import Tools
 
 
 class Judge(StrEnum):
@@ -24,10 +21,10 @@ class Judge(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FlowContext:
-    """What the nodes of one attempt work with. Not checkpointed."""
+    """What the nodes of one attempt work with. Not checkpointed. `tools` counts and keeps what they call."""
 
     model: BaseChatModel
-    search: Search
+    tools: Tools
     budget: Budget
     judge: Judge
     run_id: str

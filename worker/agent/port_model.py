@@ -64,12 +64,8 @@ class PortChatModel(BaseChatModel):
             step=self._name_step(run_manager),
             **{name: value for name, value in kwargs.items() if name in _OPTIONS},
         )
-        name = self.model_name or ""
         async with aclosing(self.port.stream(request)) as chunks:
             async for chunk in chunks:
-                name = chunk.model or name
-                if chunk.usage is not None:
-                    self.budget.add(name, chunk.usage)
                 piece = _to_generation(chunk)
                 if run_manager is not None:
                     await run_manager.on_llm_new_token(chunk.text, chunk=piece)

@@ -5,11 +5,16 @@ from array import array
 from datetime import timedelta
 from typing import Any
 
+from common.errors import Snooze
 from common.ports import CallOrigin, Embeddings, EmbedRequest, Usage
+from common.repository.paid_call import CallKey
 from worker.embedding.manager import EmbeddingManager
+from worker.embedding.registry import EmbeddingRoute
+from worker.llm.card import ModelCard
 from worker.llm.desk import CallDesk, Estimate
 from worker.llm.flow import FlowCall, FlowControl
 from worker.llm.journal import AttemptJournal
+from worker.llm.measure import check_texts
 from worker.llm.meter import LlmMeter
 from worker.llm.tokens import estimate_tokens
 
@@ -36,18 +41,29 @@ class BoundEmbeddings:
         route = self._manager.get_route(request.model)
         if route.is_packaged or not request.texts:
             return await self._manager.embed(request)
+        card = self._manager.card_of(route)
+        check_texts(request.texts, card)
         asked = {"model": route.name, "shorten_to": route.shorten_to, "texts": list(request.texts)}
         key = self._journal.next_key("embed", request.step, asked)
         is_known, kept = await self._journal.find(key)
         if is_known:
             self._meter.saved.add(route.name, "journal")
             return _unpack(kept)
+        try:
+            return await self._ask(request, route, card, key)
+        except Snooze as wait:
+            raise await self._desk.judge_wait(self._origin, wait) from None
+
+    async def identity(self, model: str | None = None) -> tuple[str, int]:
+        """See `EmbeddingModel.identity`."""
+        return await self._manager.identity(model)
+
+    async def _ask(self, request: EmbedRequest, route: EmbeddingRoute, card: ModelCard, key: CallKey) -> Embeddings:
         tokens = sum(map(estimate_tokens, request.texts))
         # No tokenizer makes more tokens than there are bytes.
         estimate = Estimate(tokens, sum(len(text.encode("utf-8", "replace")) for text in request.texts))
         flow_call = FlowCall(route.name, tokens, f"job:{self._origin.job_id}", self._origin.tenant_id, side="tenant")
         async with self._flow.admit(flow_call, patience=self._patience) as permit:
-            card = self._manager.card_of(route)
             call = await self._desk.open(self._origin, card, estimate, is_admitted=True)
             try:
                 with self._meter.call(
@@ -63,10 +79,6 @@ class BoundEmbeddings:
             await self._flow.settle(permit, usage.total_tokens)
             await call.settle(usage, is_estimated=answer.usage is None, key=key, response=_pack(answer))
         return answer
-
-    async def identity(self, model: str | None = None) -> tuple[str, int]:
-        """See `EmbeddingModel.identity`."""
-        return await self._manager.identity(model)
 
 
 def _pack(answer: Embeddings) -> dict[str, Any]:

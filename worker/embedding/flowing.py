@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from common.errors import Snooze
 from common.ids import new_id
 from worker.embedding.backend import EmbeddingBackend, Vectors
+from worker.llm.cooling import put_off
 from worker.llm.errors import OverloadedError
-from worker.llm.flow import FlowCall, FlowControl, FlowReason
+from worker.llm.flow import FlowCall, FlowControl
 from worker.llm.flow_limits import FlowLimits
 from worker.llm.tokens import estimate_tokens
 
@@ -39,7 +39,7 @@ class FlowingModel:
             except OverloadedError as error:
                 delay = self._cooldown if error.retry_after is None else error.retry_after
                 await self._flow.cool_down(self._model, delay)
-                raise Snooze(delay, FlowReason.COOLDOWN.value) from None
+                raise put_off(error, self._cooldown) from None
             await self._flow.settle(permit, answer.tokens)
         return answer
 

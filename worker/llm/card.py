@@ -48,7 +48,8 @@ class ModelCard(BaseModel):
     """One model. What LLM_MODELS leaves out, the built-in card of the same name says, if there is one.
 
     `api_key` is a reference, `env:NAME` or `file:PATH`, never the key itself. `upstream_name` is the model's name at
-    its provider. `max_output` bounds an answer whose request names no limit: it is what budgets keep back.
+    its provider. `context_window`: tokens that it reads and writes together; None is not known, and not looked at.
+    `max_output` bounds an answer whose request names no limit: it is what budgets keep back.
     `is_openai`: the provider wants `max_completion_tokens`, as OpenAI does, and not `max_tokens`.
     """
 
@@ -88,6 +89,10 @@ def _openai(
     )
 
 
+def _embedding(name: str, price: str) -> ModelCard:
+    return ModelCard(name=name, is_openai=True, context_window=8192, prices=Prices(input=Decimal(price)))
+
+
 # OpenAI's list prices; GPT-5 reasons and takes no temperature but its own.
 OPENAI_CHAT = (
     _openai("gpt-5", "1.25", "10", "0.125", window=400_000, max_output=128_000, takes_temperature=False),
@@ -97,9 +102,9 @@ OPENAI_CHAT = (
 # The model that `letuin up` starts.
 LOCAL = ModelCard(name="smollm2-135m-instruct", context_window=2048, max_output=2048)
 OPENAI_EMBEDDING = (
-    ModelCard(name="text-embedding-3-large", is_openai=True, prices=Prices(input=Decimal("0.13"))),
-    ModelCard(name="text-embedding-3-small", is_openai=True, prices=Prices(input=Decimal("0.02"))),
-    ModelCard(name="text-embedding-ada-002", is_openai=True, prices=Prices(input=Decimal("0.10"))),
+    _embedding("text-embedding-3-large", "0.13"),
+    _embedding("text-embedding-3-small", "0.02"),
+    _embedding("text-embedding-ada-002", "0.10"),
 )
 
 

@@ -15,6 +15,8 @@ from common.repository.paid_call import CallKey, Refusal, Reserve, Settlement, S
 from worker.config import WorkerSettings
 from worker.llm.breaker import Breaker
 from worker.llm.card import ModelCard
+from worker.llm.cooling import CoolingPatience, put_off
+from worker.llm.errors import OverloadedError
 from worker.llm.flow import FlowCall, FlowControl, Permit
 from worker.llm.flow import Refusal as FlowRefusal
 from worker.llm.flow_limits import FlowLimits
@@ -55,7 +57,7 @@ class OpenCall:
 
         Raises as `PaidLedger.settle` does.
         """
-        spending = self._spending(usage, is_estimated=is_estimated)
+        spending = self._spend(usage, is_estimated=is_estimated)
         await self._desk.give_back(self._permit, usage.total_tokens)
         self._desk.breaker.succeeded(self._card.name)
         await self._desk.ledger.settle(self._settlement(spending, key=key, response=response))
@@ -68,17 +70,22 @@ class OpenCall:
 
     async def drop(self, usage: Usage = _NOTHING) -> None:
         """The call ended without an answer. Raises nothing."""
-        spending = self._spending(usage, is_estimated=True) if usage.total_tokens else None
+        spending = self._spend(usage, is_estimated=True) if usage.total_tokens else None
         await self._desk.give_back(self._permit, usage.total_tokens)
         await self._desk.ledger.settle_anyway(self._settlement(spending))
 
-    def _spending(self, usage: Usage, *, is_estimated: bool) -> Spending:
+    def _spend(self, usage: Usage, *, is_estimated: bool) -> Spending:
+        cost, spent = self._card.prices.cost(usage), self._origin.spent
+        spent.calls += 1
+        spent.input_tokens += usage.input_tokens
+        spent.output_tokens += usage.output_tokens
+        spent.cost += cost
         return Spending(
             model=self._card.name,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cached_tokens=usage.cached_tokens,
-            cost=self._card.prices.cost(usage),
+            cost=cost,
             is_estimated=is_estimated,
         )
 
@@ -89,7 +96,16 @@ class OpenCall:
 class CallDesk:
     """One a process."""
 
-    def __init__(self, settings: WorkerSettings, ledger: PaidLedger, flow: FlowControl, breaker: Breaker) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        ledger: PaidLedger,
+        flow: FlowControl,
+        breaker: Breaker,
+        cooling: CoolingPatience,
+    ) -> None:
+        self.judge_wait = cooling.judge
+        self._cooldown = settings.llm_cooldown
         self._patience = settings.llm_limit_patience.total_seconds()
         self._fails_over_budget = settings.llm_over_budget == "fail"
         self.ledger = ledger
@@ -117,6 +133,10 @@ class CallDesk:
             await self._refund(permit)
             raise self._over_budget(card, refusal)
         return OpenCall(self, origin, card, permit, call_id)
+
+    def put_off(self, error: OverloadedError) -> Snooze:
+        """The wait that a provider's 429 asks for."""
+        return put_off(error, self._cooldown)
 
     async def note_cached(self, origin: CallOrigin, card: ModelCard, key: CallKey, response: Any) -> None:
         """Write down that a call was answered without asking the provider."""

@@ -10,25 +10,23 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from loguru import logger
-from pydantic_core import to_json
 
 from common.errors import Snooze, TransientError
 from common.ports import CallOrigin, ChatChunk, ChatRequest, Usage
 from common.repository.paid_call import CallKey
 from worker.llm.cache import AnswerCache
-from worker.llm.desk import CallDesk, Estimate, OpenCall
+from worker.llm.desk import CallDesk, OpenCall
+from worker.llm.errors import OverloadedError
 from worker.llm.journal import AttemptJournal
+from worker.llm.measure import check_window, estimate, fits, guess_usage
 from worker.llm.meter import LlmCall, LlmMeter
 from worker.llm.registry import ModelRegistry, ModelRoute
 from worker.llm.stored_answer import Answer
-from worker.llm.tokens import estimate_tokens
 
 if TYPE_CHECKING:
     from worker.llm_manager import LLMManager
 
 _SHORTEST_CALL = 1.0
-_TURN_OVERHEAD = 16
-_USUAL_OUTPUT = 1000
 _COMPARED = (
     "model",
     "temperature",
@@ -90,13 +88,16 @@ class ChatGateway:
         self, routes: list[ModelRoute], request: ChatRequest, key: CallKey
     ) -> AsyncGenerator[ChatChunk, None]:
         """The answer of the first model that gives one; a text that has begun is not begun anew by another model."""
+        check_window(request, routes[0].card)
+        routes = [routes[0], *(route for route in routes[1:] if fits(request, route.card))]
         waits: list[Snooze] = []
+        refusal: OverloadedError | None = None
         failure: TransientError | None = None
         for number, route in enumerate(routes):
-            if failure is not None and self._time_left() < _SHORTEST_CALL:
+            if (failure or refusal) and self._time_left() < _SHORTEST_CALL:
                 break
             try:
-                call = await self._parts.desk.open(self._origin, route.card, _estimate(request, route))
+                call = await self._parts.desk.open(self._origin, route.card, estimate(request, route.card))
             except Snooze as wait:
                 waits.append(wait)
                 continue
@@ -106,16 +107,21 @@ class ChatGateway:
                 async with aclosing(self._pass(route, request, call, answer, patience)) as chunks:
                     async for chunk in chunks:
                         yield chunk
+            except OverloadedError as error:
+                refusal = error
+                waits.append(self._parts.desk.put_off(error))
             except TransientError as error:
-                if answer.pieces or answer.finish_reason:
-                    raise
                 failure = error
-                logger.info("A model did not answer: model={} error={}", route.name, error.message)
-                continue
-            await self._conclude(request, routes[0], key, call, answer)
-            yield answer.last_chunk()
-            return
-        raise failure or min(waits, key=lambda wait: wait.delay)
+            else:
+                await self._conclude(request, routes[0], key, call, answer)
+                yield answer.last_chunk()
+                return
+            if answer.pieces or answer.finish_reason:
+                break
+            logger.info("A model did not answer: model={} error={}", route.name, (failure or refusal))
+        if failure is not None:
+            raise failure
+        raise await self._parts.desk.judge_wait(self._origin, min(waits, key=lambda wait: wait.delay), refusal)
 
     async def _pass(
         self, route: ModelRoute, request: ChatRequest, call: OpenCall, answer: Answer, patience: timedelta | None
@@ -143,7 +149,7 @@ class ChatGateway:
     ) -> None:
         """Everything is written before the last piece is handed on: what the handler saw whole is never paid again."""
         kept = answer.as_json()
-        usage = answer.usage or _guess(request, answer)
+        usage = answer.usage or guess_usage(request, answer)
         await call.settle(usage, is_estimated=answer.usage is None, key=key, response=kept)
         if self._parts.cache.serves(request) and answer.finish_reason in ("stop", "tool_calls"):
             await self._parts.cache.keep(self._origin.tenant_id, first.name, key.input_hash, kept)
@@ -159,7 +165,7 @@ class ChatGateway:
 
 async def _abandon(call: OpenCall, error: BaseException, request: ChatRequest, answer: Answer) -> None:
     """What was said before it broke off is billed by most providers, though nobody tells how much."""
-    usage = answer.usage or (_guess(request, answer) if answer.pieces else Usage())
+    usage = answer.usage or (guess_usage(request, answer) if answer.pieces else Usage())
     if isinstance(error, Exception):
         await call.fail(error, usage)
     else:
@@ -171,29 +177,6 @@ def _asked(request: ChatRequest) -> dict[str, Any]:
     fields = {name: getattr(request, name) for name in _COMPARED}
     tools = [asdict(tool) for tool in request.tools]
     return {**fields, "tools": tools, "messages": [message.model_dump() for message in request.messages]}
-
-
-def _text_of(request: ChatRequest) -> str:
-    said = [message.content + "".join(call.arguments for call in message.tool_calls) for message in request.messages]
-    extra = [to_json(asdict(tool)).decode() for tool in request.tools]
-    if request.response_schema is not None:
-        extra.append(to_json(request.response_schema).decode())
-    return "".join(said + extra)
-
-
-def _estimate(request: ChatRequest, route: ModelRoute) -> Estimate:
-    """No text has more tokens than bytes."""
-    text = _text_of(request)
-    most_output = request.max_tokens or route.card.max_output
-    most_input = len(text.encode("utf-8", "replace")) + _TURN_OVERHEAD * (len(request.messages) + len(request.tools))
-    guess = estimate_tokens(text) + (request.max_tokens or min(most_output, _USUAL_OUTPUT))
-    return Estimate(guess, most_input, most_output)
-
-
-def _guess(request: ChatRequest, answer: Answer) -> Usage:
-    read = estimate_tokens(_text_of(request))
-    written = estimate_tokens(answer.text + "".join(call.arguments for call in answer.tool_calls))
-    return Usage(input_tokens=read, output_tokens=written, total_tokens=read + written)
 
 
 def _tell(told: LlmCall, route: ModelRoute, answer: Answer) -> None:

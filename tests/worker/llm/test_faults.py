@@ -27,7 +27,7 @@ CHATS = (
     *BOTH,
     (Reply(ending="cut"), AGAIN, "may be cut off"),
     (Reply(ending="error", error={"message": "overloaded"}), AGAIN, "overloaded"),
-    (Reply(status=429, headers={"Retry-After": "0"}), AGAIN, "answered 429"),
+    (Reply(status=429, headers={"Retry-After": "60"}), PUT_OFF, "cooldown"),
 )
 EMBEDDINGS = (
     *BOTH,

@@ -67,14 +67,26 @@ async def test_a_refusal_for_good_is_no_reason_to_ask_another(provider: Provider
 async def test_too_many_requests_cool_the_model_for_everybody(provider: Provider, desk: Desk, working: Working) -> None:
     provider.script(Reply(status=429, headers={"Retry-After": "2"}))
     async with working(), working():
-        first = await desk.submit()
-        await desk.watcher.until(first.id, "job.retrying")
-        second = await desk.submit()
-        retrying = await desk.watcher.until(second.id, "job.retrying")
-        rows = [await desk.watcher.ended(first), await desk.watcher.ended(second)]
-    assert retrying.data["reason"] == "snoozed"
-    assert [(row.status, row.failures) for row in rows] == [(JobStatus.SUCCEEDED, 1), (JobStatus.SUCCEEDED, 0)]
+        jobs = [await desk.submit(max_attempts=1)]
+        told = [await desk.watcher.until(jobs[0].id, "job.retrying")]
+        jobs.append(await desk.submit(max_attempts=1))
+        told.append(await desk.watcher.until(jobs[1].id, "job.retrying"))
+        rows = [await desk.watcher.ended(job) for job in jobs]
+    assert [event.data["reason"] for event in told] == ["snoozed", "snoozed"]
+    assert [(row.status, row.failures) for row in rows] == [(JobStatus.SUCCEEDED, 0)] * 2
     assert len(provider.seen) == 3
+
+
+async def test_no_job_waits_for_ever_for_a_model_that_cools_down(
+    provider: Provider, desk: Desk, working: Working
+) -> None:
+    provider.usual = Reply(status=429, headers={"Retry-After": "0"})
+    async with working(llm_cooldown_patience=0.5):
+        job = await desk.ask(max_attempts=1)
+        outcomes = [each.outcome for each in await desk.attempts(job)]
+    assert job.error is not None
+    assert (job.error["code"], outcomes) == ("retries_exhausted", ["snoozed", "failed"])
+    assert "answered 429; that has lasted longer than LLM_COOLDOWN_PATIENCE" in job.error["message"]
 
 
 async def test_a_model_that_keeps_failing_is_left_alone(provider: Provider, desk: Desk, working: Working) -> None:

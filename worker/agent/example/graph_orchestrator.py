@@ -1,6 +1,7 @@
 """The example flow as a LangGraph graph: route, retrieve, grade, answer with citations; or ask back; or answer."""
 
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,9 @@ class GraphOrchestrator:
             return {"route": "direct"}
         if context.judge is Judge.SCORE:
             return {"route": "retrieve"}
+        chain = self._chains.route(context.model)
         try:
-            choice = await self._chains.route(context.model).ainvoke({"messages": recent(state["messages"], _ROOM)})
+            choice = await _fitting(lambda room: chain.ainvoke({"messages": recent(state["messages"], room)}))
         except OutputParserException:
             return {"route": "retrieve"}
         return {"route": choice.route, "question": choice.question}
@@ -78,8 +80,7 @@ class GraphOrchestrator:
         context = runtime.context
         if context.collection_id is None:
             return {"documents": []}
-        context.budget.take_tool_call()
-        found = await context.search(context.collection_id, state["question"])
+        found = await context.tools.search(context.collection_id, state["question"])
         runtime.stream_writer({"step": "retrieve", "found": len(found)})
         return {"documents": [keep_passage(passage) for passage in found]}
 
@@ -88,9 +89,11 @@ class GraphOrchestrator:
         documents = state["documents"]
         if runtime.context.judge is Judge.SCORE or not documents:
             return {"documents": _best(documents)}
-        values = {"question": state["question"], "passages": show_passages(documents)}
+        question, chain = state["question"], self._chains.grade(runtime.context.model)
         try:
-            grades = await self._chains.grade(runtime.context.model).ainvoke(values)
+            grades = await _fitting(
+                lambda room: chain.ainvoke({"question": question, "passages": show_passages(documents, room)})
+            )
         except OutputParserException:
             return {"documents": _best(documents)}
         return {"documents": [each for number, each in enumerate(documents, 1) if number in grades.relevant]}
@@ -124,17 +127,24 @@ class GraphOrchestrator:
         return {"messages": [said], "question": f"{before}\n{reply}", "answer": None}
 
     async def _say(self, chain: Answering, state: GraphState, runtime: Runtime[FlowContext], node: str) -> GraphState:
-        """Let the model speak, from as much of the conversation and the passages as it can read."""
-        room = _ROOM
-        while True:
+        """Let the model speak, from the conversation and the passages."""
+
+        def ask(room: int) -> Awaitable[AIMessage]:
             passages = show_passages(state["documents"], room)
-            try:
-                message = await chain.ainvoke({"messages": recent(state["messages"], room), "passages": passages})
-            except PromptTooLongError:
-                if (room := room // 2) < _LEAST_ROOM:
-                    raise
-            else:
-                return _said(message, runtime, node)
+            return chain.ainvoke({"messages": recent(state["messages"], room), "passages": passages})
+
+        return _said(await _fitting(ask), runtime, node)
+
+
+async def _fitting[R](ask: Callable[[int], Awaitable[R]]) -> R:
+    """Ask from as much of the conversation and the passages as the model can read: half as much after each refusal."""
+    room = _ROOM
+    while True:
+        try:
+            return await ask(room)
+        except PromptTooLongError:
+            if (room := room // 2) < _LEAST_ROOM:
+                raise
 
 
 def _said(message: AIMessage, runtime: Runtime[FlowContext], node: str) -> GraphState:
