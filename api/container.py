@@ -6,14 +6,14 @@ from api.access_cache import AccessCache
 from api.admission import Admission
 from api.audit import AuditLog
 from api.authenticator import Authenticator
-from api.cursors import CursorSigner
 from api.denials import Denials
 from api.event_bus import EventBus
 from api.event_streams import EventStreams
 from api.health import HealthService
 from api.job_history import JobHistory
 from api.job_tokens import JobTokens
-from api.key_ring import KeyRing, load_jwt_secret
+from api.key_ring import KeyRing
+from api.knowledge_container import KnowledgeContainer
 from api.lane_watch import LaneWatch
 from api.metrics import ApiMetrics
 from api.offboarding import Offboarding
@@ -31,9 +31,7 @@ from api.v1.audit.service import AuditService
 from api.v1.auth.assembly import create_accounts
 from api.v1.batch.service import BatchService
 from api.v1.budget.service import BudgetService
-from api.v1.collection.document_service import DocumentService
 from api.v1.collection.search_service import SearchService
-from api.v1.collection.service import CollectionService
 from api.v1.job.service import JobService
 from api.v1.job.waiting_service import WaitingService
 from api.v1.job_token.service import JobTokenService
@@ -44,8 +42,6 @@ from api.v1.ops.service import OpsService
 from api.v1.schedule.run_now import ManualRuns
 from api.v1.schedule.service import ScheduleService
 from api.v1.tenant.service import TenantService
-from api.v1.thread.service import ThreadService
-from api.v1.thread.turns import TurnService
 from api.v1.usage.service import UsageService
 from api.v1.user.service import UserService
 from api.v1.webhook.service import WebhookService
@@ -55,14 +51,11 @@ from common.loop_lag import LoopLag
 from common.repository.api_key import ApiKeyRepository
 from common.repository.audit import AuditRepository
 from common.repository.budget import BudgetRepository
-from common.repository.collection import CollectionRepository
-from common.repository.document import DocumentRepository
 from common.repository.fleet import FleetRepository
 from common.repository.mail import MailRepository
 from common.repository.member import MemberRepository
 from common.repository.queue import QueueRepository
 from common.repository.tenant import TenantRepository
-from common.repository.thread import ThreadRepository
 from common.repository.usage import UsageRepository
 from common.repository.user import UserRepository
 from common.repository.waiting import WaitingRepository
@@ -71,7 +64,7 @@ from common.request_log import open_request_logs
 from common.user_log import UserLog
 
 
-class ApiContainer(CommonContainer):
+class ApiContainer(KnowledgeContainer):
     """`settings` must be `ApiSettings`; `place` is a `Place` where several processes share one port."""
 
     place: providers.Object[Place | None] = providers.Object(None)
@@ -79,11 +72,9 @@ class ApiContainer(CommonContainer):
     loop_lag = providers.Singleton(LoopLag)
     siblings = providers.Singleton(create_siblings, CommonContainer.metrics, CommonContainer.sessions, place)
     users = providers.Singleton(UserRepository)
-    secret = providers.Singleton(load_jwt_secret, CommonContainer.settings)
-    key_ring = providers.Singleton(KeyRing, CommonContainer.settings, secret)
+    key_ring = providers.Singleton(KeyRing, CommonContainer.settings, KnowledgeContainer.secret)
     signer = providers.Singleton(TokenSigner, CommonContainer.settings, key_ring)
     tokens = providers.Singleton(AccessTokens, CommonContainer.settings, signer)
-    cursors = providers.Singleton(CursorSigner, secret)
     passwords = providers.Singleton(PasswordHasher)
     audit_events = providers.Singleton(AuditRepository)
     audit = providers.Singleton(AuditLog, CommonContainer.settings, CommonContainer.sessions, audit_events)
@@ -137,7 +128,13 @@ class ApiContainer(CommonContainer):
         authenticator,
         history,
         CommonContainer.queue,
-        providers.Singleton(Submitter, CommonContainer.settings, CommonContainer.catalog, CommonContainer.queue),
+        providers.Singleton(
+            Submitter,
+            CommonContainer.settings,
+            CommonContainer.catalog,
+            CommonContainer.queue,
+            KnowledgeContainer.references,
+        ),
         tenant_updates,
         admission,
         denials,
@@ -172,13 +169,24 @@ class ApiContainer(CommonContainer):
     )
     members = providers.Singleton(MemberRepository)
     offboarding = providers.Singleton(
-        Offboarding, CommonContainer.settings, CommonContainer.sessions, CommonContainer.schedules, CommonContainer.bulk
+        Offboarding,
+        CommonContainer.settings,
+        CommonContainer.sessions,
+        CommonContainer.schedules,
+        CommonContainer.bulk,
+        KnowledgeContainer.erasure,
     )
     user_service = providers.Singleton(
-        UserService, CommonContainer.sessions, members, cursors, revocations, offboarding
+        UserService, CommonContainer.sessions, members, KnowledgeContainer.cursors, revocations, offboarding
     )
     api_key_service = providers.Singleton(
-        ApiKeyService, CommonContainer.settings, CommonContainer.sessions, api_keys, members, cursors, revocations
+        ApiKeyService,
+        CommonContainer.settings,
+        CommonContainer.sessions,
+        api_keys,
+        members,
+        KnowledgeContainer.cursors,
+        revocations,
     )
     job_token_service = providers.Singleton(
         JobTokenService, CommonContainer.sessions, CommonContainer.jobs, users, job_tokens
@@ -191,18 +199,20 @@ class ApiContainer(CommonContainer):
         users,
         api_keys,
         user_service,
-        cursors,
+        KnowledgeContainer.cursors,
         revocations,
         offboarding,
     )
-    audit_service = providers.Singleton(AuditService, CommonContainer.sessions, audit_events, cursors)
+    audit_service = providers.Singleton(
+        AuditService, CommonContainer.sessions, audit_events, KnowledgeContainer.cursors
+    )
     mail_service = providers.Singleton(
         MailService,
         CommonContainer.sessions,
         providers.Singleton(MailRepository),
         CommonContainer.jobs,
         CommonContainer.announcer,
-        cursors,
+        KnowledgeContainer.cursors,
     )
     schedule_service = providers.Singleton(
         ScheduleService,
@@ -211,7 +221,7 @@ class ApiContainer(CommonContainer):
         CommonContainer.firings,
         CommonContainer.catalog,
         CommonContainer.announcer,
-        cursors,
+        KnowledgeContainer.cursors,
         CommonContainer.settings,
     )
     manual_runs = providers.Singleton(
@@ -219,25 +229,14 @@ class ApiContainer(CommonContainer):
         *(CommonContainer.jobs, CommonContainer.announcer),
     )
     webhook_service = providers.Singleton(
-        *(WebhookService, CommonContainer.settings, CommonContainer.sessions, CommonContainer.webhooks, cursors),
+        *(WebhookService, CommonContainer.settings, CommonContainer.sessions, CommonContainer.webhooks),
+        KnowledgeContainer.cursors,
         CommonContainer.vault,
     )
     fleet = providers.Singleton(FleetRepository)
     waits = providers.Singleton(WaitingRepository)
-    threads = providers.Singleton(ThreadRepository)
-    thread_service = providers.Singleton(ThreadService, CommonContainer.sessions, threads, cursors)
-    turn_service = providers.Singleton(
-        TurnService,
-        CommonContainer.sessions,
-        threads,
-        CommonContainer.jobs,
-        CommonContainer.queue,
-        CommonContainer.placement,
-        CommonContainer.depth,
-        CommonContainer.announcer,
-    )
     log_service = providers.Singleton(LogService, request_logs)
-    llm_call_service = providers.Singleton(LlmCallService, CommonContainer.settings, cursors)
+    llm_call_service = providers.Singleton(LlmCallService, CommonContainer.settings, KnowledgeContainer.cursors)
     usage_service = providers.Singleton(UsageService, CommonContainer.sessions, providers.Singleton(UsageRepository))
     budget_service = providers.Singleton(BudgetService, CommonContainer.sessions, providers.Singleton(BudgetRepository))
     ops_service = providers.Singleton(
@@ -256,6 +255,7 @@ class ApiContainer(CommonContainer):
         CommonContainer.queue,
         CommonContainer.bulk,
         CommonContainer.catalog,
+        KnowledgeContainer.references,
     )
     job_service = providers.Singleton(
         JobService,
@@ -266,28 +266,13 @@ class ApiContainer(CommonContainer):
         CommonContainer.bulk,
         CommonContainer.catalog,
         waiter,
-        cursors,
+        KnowledgeContainer.cursors,
         providers.Singleton(LaneWatch, CommonContainer.direct, fleet),
+        KnowledgeContainer.references,
     )
     waiting_service = providers.Singleton(
         WaitingService, CommonContainer.sessions, CommonContainer.jobs, fleet, waits, CommonContainer.catalog
     )
-    collections = providers.Singleton(CollectionRepository)
-    collection_service = providers.Singleton(
-        CollectionService, CommonContainer.settings, CommonContainer.sessions, collections, cursors
-    )
-    document_service = providers.Singleton(
-        DocumentService,
-        CommonContainer.settings,
-        CommonContainer.sessions,
-        collections,
-        providers.Singleton(DocumentRepository),
-        CommonContainer.jobs,
-        CommonContainer.queue,
-        CommonContainer.announcer,
-        CommonContainer.storage,
-        cursors,
-    )
     search_service = providers.Singleton(
-        SearchService, CommonContainer.sessions, collections, CommonContainer.queue, job_service
+        SearchService, CommonContainer.sessions, KnowledgeContainer.collections, CommonContainer.queue, job_service
     )

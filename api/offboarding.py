@@ -8,6 +8,7 @@ from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.config import ApiSettings
+from api.erasure import Erasure
 from common.database.session import Sessions
 from common.queue.bulk import BulkQueue
 from common.repository.job import Owner
@@ -23,8 +24,15 @@ class Offboarding:
     """`async with offboarding:` lets the second look of each `stop_jobs` happen, or cuts it short at the end."""
 
     def __init__(
-        self, settings: ApiSettings, sessions: Sessions, schedules: ScheduleRepository, bulk: BulkQueue
+        self,
+        settings: ApiSettings,
+        sessions: Sessions,
+        schedules: ScheduleRepository,
+        bulk: BulkQueue,
+        erasure: Erasure,
     ) -> None:
+        self.erase = erasure.erase
+        self._hurry = erasure.hurry
         self._sessions = sessions
         self._schedules = schedules
         self._bulk = bulk
@@ -40,10 +48,15 @@ class Offboarding:
         if self._later:
             await asyncio.wait(self._later)
 
-    async def stop_jobs(self, owner: Owner) -> None:
-        """Disable schedules, cancel what waits or runs, and look again when no process can know the old token."""
+    async def stop_jobs(self, owner: Owner, *, is_erased: bool = False) -> None:
+        """Disable schedules, cancel what waits or runs, and look again when no process can know the old token.
+
+        With `is_erased` nothing of theirs may have come into being meanwhile.
+        """
         await self._stop(owner)
-        task = asyncio.create_task(self._stop_later(owner), name="offboarding")
+        if is_erased:
+            await self._hurry()
+        task = asyncio.create_task(self._stop_later(owner, is_erased=is_erased), name="offboarding")
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
@@ -54,9 +67,12 @@ class Offboarding:
         while (await self._bulk.cancel(owner, JobFilter(), reason=_REASON)).has_more:
             pass
 
-    async def _stop_later(self, owner: Owner) -> None:
+    async def _stop_later(self, owner: Owner, *, is_erased: bool) -> None:
         await asyncio.sleep(self._delay)
         try:
             await self._stop(owner)
+            if is_erased:
+                async with self._sessions.begin() as db:
+                    await self.erase(db, owner)
         except (SQLAlchemyError, OSError) as error:
             logger.warning("Jobs of a former user may be left", user_id=owner.user_id, error=type(error).__name__)

@@ -10,6 +10,7 @@ from api.caller import Caller
 from api.config import ApiSettings
 from api.exception_handlers import summarize_validation
 from api.realtime_schema import refusal
+from api.references import References
 from api.v1.job.idempotency import parse_key
 from api.v1.job.request_schema import SubmitRequest
 from api.v1.job.request_union import build_request_union
@@ -34,7 +35,8 @@ class SubmitRefusedError(Exception):
 class Submitter:
     """Accepts jobs that come by message."""
 
-    def __init__(self, settings: ApiSettings, catalog: Catalog, queue: JobQueue) -> None:
+    def __init__(self, settings: ApiSettings, catalog: Catalog, queue: JobQueue, references: References) -> None:
+        self._references = references
         self._settings = settings
         self._catalog = catalog
         self._queue = queue
@@ -43,7 +45,7 @@ class Submitter:
     async def submit(self, data: object, caller: Caller) -> Submitted:
         """Accept a job; `idempotency_key` beside its fields does what the header does, over both doors alike.
 
-        Raises `SubmitRefusedError` for a wrong body, and what `JobQueue.accept` raises.
+        Raises `SubmitRefusedError` for a wrong body, and what `JobService.submit` raises.
         """
         key, body = self._split(data)
         try:
@@ -53,6 +55,7 @@ class Submitter:
             answer = refusal(code, message)
             answer["error"]["errors"] = [field.model_dump(mode="json") for field in fields]
             raise SubmitRefusedError(answer) from error
+        await self._references.check(request.payload, caller.owner)
         kind = self._catalog.get_kind(request.kind)
         options = request.options(str(new_id()))
         return await self._queue.accept(kind, request.payload, owner=caller.owner, options=options, key=key)

@@ -85,6 +85,15 @@ class AgentAnswer:
     interrupt: AgentInterrupt | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AgentsCleaned:
+    """How many threads had their time, and of how many threads and runs checkpoints were removed."""
+
+    expired: int
+    threads: int
+    runs: int
+
+
 class AgentListener(Protocol):
     """Where a run tells what it does while it does it."""
 
@@ -110,4 +119,8 @@ class Agents(Protocol):
 
     async def forget(self, thread_id: UUID, flow: str) -> None:
         """Remove what a deleted thread remembered; nothing that still runs may write it again."""
+        ...
+
+    async def clean(self) -> AgentsCleaned:
+        """Remove what nobody needs to be remembered: of threads that are over, and of runs without one."""
         ...

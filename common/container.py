@@ -17,6 +17,7 @@ from common.queue.depth import DepthGate
 from common.queue.firings import FiringWriter
 from common.queue.hints import HintQueue
 from common.queue.placement import Placement
+from common.queue.request_keys import RequestKeys
 from common.queue.submission import Submission
 from common.redis import RedisKeys, create_redis
 from common.repository.batch import BatchRepository
@@ -64,9 +65,9 @@ class CommonContainer(containers.DeclarativeContainer):
     placement = providers.Singleton(
         Placement, jobs, providers.Singleton(UniqueRepository), job_dependencies, notices, webhooks
     )
-    submission = providers.Singleton(
-        Submission, sessions, jobs, batches, providers.Singleton(IdempotencyRepository), placement, settings
-    )
+    idempotency = providers.Singleton(IdempotencyRepository)
+    request_keys = providers.Singleton(RequestKeys, idempotency, settings)
+    submission = providers.Singleton(Submission, sessions, jobs, batches, idempotency, placement, settings)
     depth = providers.Singleton(DepthGate, sessions, providers.Singleton(DepthRepository), settings)
     queue = providers.Singleton(JobQueue, sessions, direct, jobs, submission, depth, announcer, settings, tracer)
     schedules = providers.Singleton(ScheduleRepository)

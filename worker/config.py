@@ -119,6 +119,7 @@ class WorkerSettings(CommonSettings):
     embedding_timeout: Duration = Field(timedelta(seconds=60), gt=timedelta(0))
 
     agent_judge: AgentJudge = AgentJudge.AUTO
+    thread_retention: Duration = Field(timedelta(0), ge=timedelta(0))
     agent_checkpoints: CheckpointBackend = CheckpointBackend.SQLITE
 
     chroma_prefix: str = Field("letuin", pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")

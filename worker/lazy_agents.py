@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from common.agents import AgentAnswer, AgentListener, AgentRequest
+from common.agents import AgentAnswer, AgentListener, AgentRequest, AgentsCleaned
 from common.database.direct import DirectPool
 from common.database.session import Sessions
 from common.ports import CallOrigin, ChatModel, Journal, Retriever
@@ -74,6 +74,10 @@ class BoundAgents:
     async def forget(self, thread_id: UUID, flow: str) -> None:
         """See `Agents.forget`."""
         await (await self._agents.get()).forget(thread_id, flow)
+
+    async def clean(self) -> AgentsCleaned:
+        """See `Agents.clean`."""
+        return await (await self._agents.get()).clean()
 
 
 def _build_agents(*parts: object) -> "AgentService":

@@ -93,11 +93,12 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class SubmitItem:
-    """One job of a batch."""
+    """One job of a batch. With `refusal` it is not accepted, and this is its outcome."""
 
     kind: AnyJobKind
     payload: BaseModel
     options: SubmitOptions = field(default_factory=SubmitOptions)
+    refusal: AppError | None = None
 
 
 class JobQueue:
@@ -231,6 +232,8 @@ class JobQueue:
         return self._new_job(kind, payload, owner, options or SubmitOptions())
 
     def _new_item(self, item: SubmitItem, owner: Owner, traceparent: str | None) -> NewItem | AppError:
+        if item.refusal is not None:
+            return item.refusal
         try:
             return self._new_job(item.kind, item.payload, owner, item.options, traceparent), item.options
         except AppError as error:

@@ -75,6 +75,11 @@ class CollectionRepository:
         query = update(Collection).where(Collection.id == collection_id, is_owners).values(values)
         return (await db.execute(query.returning(Collection.id))).first() is not None
 
+    async def delete_all(self, db: Executor, owner: Owner) -> None:
+        """Let nobody find the owner's collections any more."""
+        values = {"deleted_at": func.now(), "updated_at": func.now()}
+        await db.execute(update(Collection).where(_of(owner)).values(values))
+
 
 def _of(owner: Owner) -> ColumnElement[bool]:
     is_owners = and_(Collection.tenant_id == owner.tenant_id, Collection.owner_id == owner.user_id)

@@ -13,7 +13,11 @@ from common.repository.job import Owner
 from common.repository.sql import Executor, execute, statement
 
 _ACTIVE = (JobStatus.QUEUED, JobStatus.RUNNING)
-_PARTS = (ThreadMessage, ThreadCheckpoint, ThreadRun)
+THREAD_PARTS = (ThreadMessage, ThreadCheckpoint, ThreadRun)
+EMPTY_THREAD: Mapping[str, Any] = {
+    **dict.fromkeys(("title", "annotations", "collection_id", "checkpoint_id", "state", "interrupt")),
+    "message_count": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +113,18 @@ class ThreadRepository:
 
     async def empty(self, db: Executor, thread_id: UUID, owner: Owner) -> None:
         """Leave nothing of a thread but that it was there."""
-        for part in _PARTS:
+        for part in THREAD_PARTS:
             await db.execute(delete(part).where(part.thread_id == thread_id, _of(part, owner)))
-        nothing = dict.fromkeys(("title", "annotations", "collection_id", "checkpoint_id", "state", "interrupt"))
         query = update(Thread).where(Thread.id == thread_id, _of(Thread, owner))
-        await db.execute(query.values({**nothing, "message_count": 0, "deleted_at": func.now()}))
+        await db.execute(query.values({**EMPTY_THREAD, "deleted_at": func.now()}))
+
+    async def empty_all(self, db: Executor, owner: Owner) -> None:
+        """Leave nothing of the owner's threads but that they were there."""
+        # The rows first: whoever writes to a thread holds its row.
+        query = update(Thread).where(_of(Thread, owner), Thread.deleted_at.is_(None))
+        await db.execute(query.values({**EMPTY_THREAD, "deleted_at": func.now()}))
+        for part in THREAD_PARTS:
+            await db.execute(delete(part).where(_of(part, owner)))
 
     async def list_active(self, db: Executor, thread_ids: Sequence[UUID], owner: Owner) -> list[ActiveRun]:
         """The jobs of these threads that wait or run, in the order in which they came."""

@@ -166,7 +166,7 @@ async def test_threads_of_others_do_not_exist(connect: Connect, make_user: MakeU
         job = {"kind": "agent.run", "payload": {"input": "hello", "thread_id": made.json()["id"]}}
         assert (await client.get(THREADS, headers=theirs)).json()["items"] == []
         posted = await client.post("/api/v1/jobs", json=job, headers=theirs)
-        assert posted.status_code == 202  # the worker says that there is no such thread
+        assert posted.status_code == 422
 
 
 async def test_many_threads_share_one_file(client: httpx2.AsyncClient, work: Work) -> None:

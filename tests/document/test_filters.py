@@ -1,12 +1,17 @@
 """Searches can be narrowed, and never widened."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from common.container import CommonContainer
 from common.documents.filters import check_attributes, check_filter
+from common.jobs.collection_search import CollectionSearchPayload, collection_search
+from common.repository.job import Owner
 from tests.api.conftest import MakeUser, make_user  # noqa: F401  a fixture
 from tests.document.conftest import Library
+from tests.fixtures.workers import Watcher
 
 DEEP: dict[str, Any] = {"a": 1}
 for _ in range(5):
@@ -46,7 +51,13 @@ def test_attributes_are_plain(value: object) -> None:
         check_attributes(value)
 
 
-async def test_filters_narrow_and_never_leave_the_collection(library: Library, make_user: MakeUser) -> None:  # noqa: F811
+async def test_filters_narrow_and_never_leave_the_collection(
+    library: Library,
+    container: CommonContainer,
+    owner: Owner,
+    watcher: Watcher,
+    make_user: MakeUser,  # noqa: F811
+) -> None:
     await library.add(
         "old.txt", b"The harbour was small in those days.", attributes='{"year": 1900, "kind": "history"}'
     )
@@ -71,6 +82,14 @@ async def test_filters_narrow_and_never_leave_the_collection(library: Library, m
     peer = await (await make_user()).sign_in(library.http)
     for kind, field in (("collection.search", "query"), ("rag.answer", "question")):
         body = {"kind": kind, "payload": {"collection_id": library.collection_id, field: query}}
-        job = (await library.http.post("/api/v1/jobs", json=body, headers={**peer, "Prefer": "wait=20"})).json()
-        assert (job["status"], job["error"]["code"]) == ("failed", "permanent")
-        assert job["error"]["message"] == f"collection {library.collection_id} does not exist"
+        refused = await library.http.post("/api/v1/jobs", json=body, headers=peer)
+        assert refused.status_code == 422
+        assert f"collection {library.collection_id} does not exist" in refused.json()["detail"]
+    # A worker looks again.
+    payload = CollectionSearchPayload(collection_id=UUID(library.collection_id), query=query)
+    row = await watcher.ended(await container.queue().submit(collection_search, payload, owner=owner))
+    assert row.error is not None
+    assert (row.error["code"], row.error["message"]) == (
+        "permanent",
+        f"collection {library.collection_id} does not exist",
+    )

@@ -3,15 +3,17 @@
 from datetime import timedelta
 from uuid import UUID
 
-from common.agents import AgentAnswer, AgentListener, AgentRequest
+from common.agents import AgentAnswer, AgentListener, AgentRequest, AgentsCleaned
 from common.database.direct import DirectPool
 from common.database.session import Sessions
 from common.errors import PermanentError, Snooze
 from common.ports import CallOrigin
 from common.repository.run_so_far import RunSoFar, RunSoFarRepository
+from common.repository.thread_cleanup import ThreadCleanupRepository
 from common.repository.thread_run import TakenThread, ThreadRunRepository
 from worker.agent.budget import Budget
 from worker.agent.checkpoint.store import OutdatedError
+from worker.agent.cleaner import RUN, AgentCleaner
 from worker.agent.flow import FlowContext, Judge
 from worker.agent.flows import Flows
 from worker.agent.port_model import PortChatModel
@@ -35,6 +37,9 @@ class AgentService:
         self._direct = direct
         self._threads = threads
         self._flows = Flows(settings)
+        self._cleaner = AgentCleaner(
+            self._flows, sessions, ThreadCleanupRepository(), retention=settings.thread_retention
+        )
         self._judge = _judge(settings)
         self._runs = RunSoFarRepository()
 
@@ -44,7 +49,7 @@ class AgentService:
         """See `Agents.run`."""
         taken = None if request.thread_id is None else await self._take(request.thread_id, origin)
         opened = await self._flows.get((taken.flow if taken else request.flow) or _DEFAULT_FLOW)
-        thread = str(request.thread_id or f"job:{origin.job_id}")
+        thread = str(request.thread_id or f"{RUN}{origin.job_id}")
         fence = taken.fence if taken else origin.attempt
         await opened.store.claim(thread, fence)
         known = 0
@@ -66,6 +71,7 @@ class AgentService:
         """See `Agents.fork`."""
         taken = await self._take(thread_id, origin)
         opened = await self._flows.get(taken.flow)
+        await opened.store.claim(str(thread_id), taken.fence)
         if not await opened.store.copy(str(source_id), str(checkpoint_id), str(thread_id)):
             raise PermanentError(f"checkpoint {checkpoint_id} is gone")
 
@@ -73,6 +79,10 @@ class AgentService:
         """See `Agents.forget`."""
         opened = await self._flows.get(flow)
         await opened.store.forget(str(thread_id), is_final=True)
+
+    async def clean(self) -> AgentsCleaned:
+        """See `Agents.clean`."""
+        return await self._cleaner.clean()
 
     async def aclose(self) -> None:
         """Close the checkpoints."""

@@ -1,13 +1,15 @@
 """Batches, for their owners: submit, follow, stop."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from api.references import References
 from api.v1.job.request_schema import SubmitRequest
 from common.database.model import Batch
 from common.database.session import Sessions
-from common.errors import NotFoundError
+from common.errors import InvalidError, NotFoundError
 from common.queue.bulk import BulkCancelled, BulkQueue
 from common.queue.catalog import Catalog
 from common.queue.client import JobQueue, SubmitItem
@@ -23,8 +25,15 @@ class BatchService:
     """What is not within reach is treated as missing."""
 
     def __init__(
-        self, sessions: Sessions, batches: BatchRepository, queue: JobQueue, bulk: BulkQueue, catalog: Catalog
+        self,
+        sessions: Sessions,
+        batches: BatchRepository,
+        queue: JobQueue,
+        bulk: BulkQueue,
+        catalog: Catalog,
+        references: References,
     ) -> None:
+        self._references = references
         self._sessions = sessions
         self._batches = batches
         self._queue = queue
@@ -41,9 +50,7 @@ class BatchService:
         key: RequestKey | None,
     ) -> SubmittedBatch:
         """Accept jobs together. Raises what `JobQueue.submit_many` raises."""
-        items = [
-            SubmitItem(self._catalog.get_kind(each.kind), each.payload, each.options(request_id)) for each in requests
-        ]
+        items = [await self._item(each, owner, request_id) for each in requests]
         return await self._queue.submit_many(items, owner=owner, metadata=metadata, key=key)
 
     async def get(self, batch_id: UUID, reach: Reach) -> tuple[Batch, dict[str, int]]:
@@ -58,3 +65,11 @@ class BatchService:
         """Stop the queued and running jobs of the batch, at most MAX_BULK_JOBS. Raises `NotFoundError`."""
         batch, _ = await self.get(batch_id, reach)
         return await self._bulk.cancel(Owner(batch.tenant_id, batch.owner_id), JobFilter(batch_id=batch_id))
+
+    async def _item(self, wanted: SubmitRequest, owner: Owner, request_id: str) -> SubmitItem:
+        item = SubmitItem(self._catalog.get_kind(wanted.kind), wanted.payload, wanted.options(request_id))
+        try:
+            await self._references.check(wanted.payload, owner)
+        except InvalidError as error:
+            return replace(item, refusal=error)
+        return item

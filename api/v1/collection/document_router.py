@@ -19,6 +19,7 @@ from api.v1.collection.dependencies import (
 from api.v1.collection.router import link_next
 from api.v1.collection.schema import DocumentAccepted, DocumentPage, DocumentRead
 from api.v1.collection.upload import UPLOAD_BODY, reading_upload
+from api.v1.job.idempotency import IdempotencyDep, mark_replayed
 from api.v1.job.schema import JobSummary
 from common.repository.document import DocumentFilter
 
@@ -39,6 +40,7 @@ async def upload_document(
     service: DocumentServiceDep,
     settings: SettingsDep,
     request_id: RequestIdDep,
+    idempotency: IdempotencyDep,
     request: Request,
     response: Response,
 ) -> DocumentAccepted:
@@ -48,7 +50,8 @@ async def upload_document(
     """
     await service.require_collection(collection_id, caller.owner)
     async with reading_upload(request, settings) as upload:
-        accepted = await service.upload(collection_id, caller.owner, upload, request_id)
+        accepted = await service.upload(collection_id, caller.owner, upload, request_id, idempotency.key_of_content)
+    mark_replayed(response, is_replayed=accepted.is_replayed)
     response.headers["Location"] = f"{request.url.path}/{accepted.document.document.id}"
     job = None if accepted.job is None else JobSummary.of(accepted.job)
     return DocumentAccepted(document=DocumentRead.of(accepted.document), job=job)

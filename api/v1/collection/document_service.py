@@ -1,6 +1,6 @@
 """Documents, for their owners."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -13,20 +13,25 @@ from api.config import ApiSettings
 from api.cursors import CursorSigner, scope_of
 from api.v1.collection.service import missing_collection
 from api.v1.collection.upload import Upload
-from common.database.model import Collection, DocumentVersion, Job
+from common.database.model import Collection, DocumentVersion, IdempotencyKey, Job
 from common.database.session import Sessions
 from common.errors import ConflictError, NotFoundError, UnavailableError
 from common.ids import new_id
 from common.jobs.document_ingest import DocumentIngestPayload, document_ingest
 from common.queue.announcer import Announcer
 from common.queue.client import JobQueue, SubmitOptions
+from common.queue.request_keys import RequestKeys, made_id
 from common.repository.collection import CollectionRepository
 from common.repository.document import DocumentFilter, DocumentRepository, DocumentState, DocumentStatus
+from common.repository.idempotency import RequestKey
 from common.repository.job import JobRepository, Owner
 from common.storage.base import FileKey, FileStorage
 
 if TYPE_CHECKING:
     from hashlib import _Hash
+
+
+type NameKey = Callable[..., RequestKey | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Accepted:
 
     document: DocumentState
     job: Job | None
+    is_replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ class _Arrival:
     upload: Upload
     sha256: str
     request_id: str
+    request_key: RequestKey | None = None
 
     def is_same(self, state: DocumentState) -> bool:
         """Whether the document has this content, with these attributes, already."""
@@ -84,7 +91,9 @@ class DocumentService:
         announcer: Announcer,
         storage: FileStorage,
         cursors: CursorSigner,
+        keys: RequestKeys,
     ) -> None:
+        self._keys = keys
         self._most = settings.max_documents
         self._sessions = sessions
         self._collections = collections
@@ -101,8 +110,12 @@ class DocumentService:
             if not await self._collections.exists(db, collection_id, owner):
                 raise missing_collection(collection_id)
 
-    async def upload(self, collection_id: UUID, owner: Owner, upload: Upload, request_id: str) -> Accepted:
+    async def upload(
+        self, collection_id: UUID, owner: Owner, upload: Upload, request_id: str, name_key: NameKey
+    ) -> Accepted:
         """Keep a file and queue its ingestion. The document of its name gets a new content, unless it has the same.
+
+        `name_key` gives the idempotency key of what the upload holds.
 
         Raises `ConflictError` over MAX_DOCUMENTS, `UnavailableError` when the storage does not work.
         """
@@ -114,7 +127,9 @@ class DocumentService:
             logger.error("The file storage does not work: {}", error)
             raise UnavailableError("the document cannot be stored now; try again soon") from error
         try:
-            accepted = await self._accept(_Arrival(key, upload, digest.hexdigest(), request_id), owner)
+            content = digest.hexdigest()
+            request_key = name_key(upload.name, upload.media_type, upload.attributes, content)
+            accepted = await self._accept(_Arrival(key, upload, content, request_id, request_key), owner)
         except BaseException:
             await self._discard(key)
             raise
@@ -167,22 +182,37 @@ class DocumentService:
 
     async def _accept(self, new: _Arrival, owner: Owner) -> Accepted:
         async with self._sessions.begin() as db:
+            if (held := await self._keys.take(db, owner, new.request_key)) is not None:
+                return await self._replay(db, new.key.collection_id, held, owner)
             collection = await self._collections.lock(db, new.key.collection_id, owner)
             if collection is None:
                 raise missing_collection(new.key.collection_id)
             before = await self._documents.find_named(db, collection.id, new.upload.name, owner)
             if before is not None and new.is_same(before):
                 if before.status is not DocumentStatus.FAILED:
-                    job = await self._jobs.find(db, before.version.job_id, owner, with_payload=False)
-                    return Accepted(before, job)
+                    found = await self._jobs.find(db, before.version.job_id, owner, with_payload=False)
+                    await self._keep(db, new, before, before.version.job_id, owner)
+                    return Accepted(before, found)
                 job = await self._insert_job(db, before.version, owner, new.request_id)
                 await self._documents.set_job(db, before.version.id, owner, job.id)
             else:
                 job = await self._add(db, collection, before, new, owner)
             state = await self._documents.find_named(db, collection.id, new.upload.name, owner)
             assert state is not None
+            await self._keep(db, new, state, job.id, owner)
         await self._announcer.announce(job)
         return Accepted(state, job)
+
+    async def _keep(self, db: AsyncSession, new: _Arrival, state: DocumentState, job_id: UUID, owner: Owner) -> None:
+        await self._keys.keep(db, owner, new.request_key, job_id=job_id, document_id=state.document.id)
+
+    async def _replay(self, db: AsyncSession, collection_id: UUID, held: IdempotencyKey, owner: Owner) -> Accepted:
+        document_id = made_id(held, "document_id")
+        state = await self._documents.find(db, collection_id, document_id, owner)
+        if state is None:
+            raise _missing(document_id)
+        job = None if held.job_id is None else await self._jobs.find(db, held.job_id, owner, with_payload=False)
+        return Accepted(state, job, is_replayed=True)
 
     async def _add(
         self, db: AsyncSession, collection: Collection, before: DocumentState | None, new: _Arrival, owner: Owner

@@ -18,6 +18,7 @@ from api.v1.collection.dependencies import (
 )
 from api.v1.collection.schema import CollectionCreate, CollectionPage, CollectionRead, SearchAnswer, SearchRequest
 from api.v1.job.answer import JSON, describe
+from api.v1.job.idempotency import IdempotencyDep, mark_replayed
 from api.v1.job.schema import JobRead, job_json
 from api.v1.job.service import has_ended
 from common.repository.collection import CollectionFilter
@@ -31,10 +32,17 @@ _LATE: dict[int | str, dict[str, Any]] = {
 
 @router.post("", status_code=status.HTTP_201_CREATED)
 async def create_collection(
-    body: CollectionCreate, caller: CallerDep, service: CollectionServiceDep, request: Request, response: Response
+    body: CollectionCreate,
+    caller: CallerDep,
+    service: CollectionServiceDep,
+    idempotency: IdempotencyDep,
+    request: Request,
+    response: Response,
 ) -> CollectionRead:
     """Add a collection. 409 when your tenant has one of this name."""
-    made = CollectionRead.of(await service.create(caller.owner, body))
+    found, is_replayed = await service.create(caller.owner, body, await idempotency.key_of_path())
+    made = CollectionRead.of(found)
+    mark_replayed(response, is_replayed=is_replayed)
     response.headers["Location"] = f"{request.url.path}/{made.id}"
     return made
 
@@ -77,16 +85,21 @@ async def search_collection(
     service: SearchServiceDep,
     settings: SettingsDep,
     request_id: RequestIdDep,
+    idempotency: IdempotencyDep,
     request: Request,
     prefer: Annotated[list[str] | None, Header(description="`wait=N` seconds instead of SEARCH_WAIT.")] = None,
 ) -> Response:
     """The passages most alike to a text; 202 with the job when that takes longer than the caller waits."""
     wait = parse_wait(prefer, limit=settings.max_wait) if prefer else min(settings.search_wait, settings.max_wait)
-    job = await service.search(collection_id, caller.owner, body, wait, request_id)
+    key = await idempotency.key_of_path()
+    job, is_replayed = await service.search(collection_id, caller.owner, body, wait, request_id, key)
     if has_ended(job):
         answer = SearchAnswer(passages=(job.result or {})["passages"], job_id=job.id)
-        return Response(answer.model_dump_json(), media_type=JSON)
+        response = Response(answer.model_dump_json(), media_type=JSON)
+        mark_replayed(response, is_replayed=is_replayed)
+        return response
     response = Response(job_json(job), status.HTTP_202_ACCEPTED, media_type=JSON)
+    mark_replayed(response, is_replayed=is_replayed)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     describe(response, job, wait if prefer else timedelta(0))
     name_async(request, response)

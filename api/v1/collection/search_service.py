@@ -13,6 +13,7 @@ from common.jobs.collection_search import CollectionSearchPayload, collection_se
 from common.queue.client import JobQueue, SubmitOptions
 from common.queue.status import ErrorCode, JobStatus
 from common.repository.collection import CollectionRepository
+from common.repository.idempotency import RequestKey
 from common.repository.job import Owner
 
 _HEAD_START = 10
@@ -31,9 +32,15 @@ class SearchService:
         self._jobs = jobs
 
     async def search(
-        self, collection_id: UUID, owner: Owner, wanted: SearchRequest, wait: timedelta, request_id: str
-    ) -> Job:
-        """The job of the search: ended, or as it is after `wait`.
+        self,
+        collection_id: UUID,
+        owner: Owner,
+        wanted: SearchRequest,
+        wait: timedelta,
+        request_id: str,
+        key: RequestKey | None = None,
+    ) -> tuple[Job, bool]:
+        """The job of the search, ended or as it is after `wait`, and whether an earlier request made it.
 
         Raises `ConflictError` for what the collection cannot answer, `UnavailableError` when a server was away.
         """
@@ -42,12 +49,13 @@ class SearchService:
                 raise missing_collection(collection_id)
         payload = CollectionSearchPayload(collection_id=collection_id, **wanted.model_dump(exclude_unset=True))
         options = SubmitOptions(priority=_HEAD_START, request_id=request_id)
-        job = (await self._queue.accept(collection_search, payload, owner=owner, options=options)).job
+        accepted = await self._queue.accept(collection_search, payload, owner=owner, options=options, key=key)
+        job = accepted.job
         if wait:
             job = await self._jobs.wait_after_submit(job, owner, wait)
         if job.status in (JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED):
             raise _failure(job)
-        return job
+        return job, accepted.is_replayed
 
 
 def _failure(job: Job) -> ConflictError | UnavailableError:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.config import ApiSettings
 from api.cursors import CursorSigner, scope_of
@@ -12,7 +13,9 @@ from api.v1.collection.schema import CollectionCreate
 from common.database.session import Sessions
 from common.errors import ConflictError, NotFoundError
 from common.ids import new_id
+from common.queue.request_keys import RequestKeys, made_id
 from common.repository.collection import CollectionFilter, CollectionRepository, CountedCollection
+from common.repository.idempotency import RequestKey
 from common.repository.job import Owner
 
 
@@ -28,31 +31,42 @@ class CollectionService:
     """Every method acts for `owner` and raises `NotFoundError` for the collections of others."""
 
     def __init__(
-        self, settings: ApiSettings, sessions: Sessions, collections: CollectionRepository, cursors: CursorSigner
+        self,
+        settings: ApiSettings,
+        sessions: Sessions,
+        collections: CollectionRepository,
+        cursors: CursorSigner,
+        keys: RequestKeys,
     ) -> None:
+        self._keys = keys
         self._most = settings.max_collections
         self._sessions = sessions
         self._collections = collections
         self._cursors = cursors
 
-    async def create(self, owner: Owner, wanted: CollectionCreate) -> CountedCollection:
-        """A new collection. Raises `ConflictError` for a name that the tenant has, and over MAX_COLLECTIONS."""
+    async def create(
+        self, owner: Owner, wanted: CollectionCreate, key: RequestKey | None = None
+    ) -> tuple[CountedCollection, bool]:
+        """A new collection, and whether an earlier request with the same key made it.
+
+        Raises `ConflictError` for a name that the tenant has, and over MAX_COLLECTIONS."""
         values = {"id": new_id(), **wanted.model_dump()}
         try:
             async with self._sessions.begin() as db:
+                if (held := await self._keys.take(db, owner, key)) is not None:
+                    return await self._get(db, made_id(held, "collection_id"), owner), True
                 if await self._collections.count(db, owner) >= self._most:
                     raise ConflictError(f"MAX_COLLECTIONS allows {self._most} collections")
-                return CountedCollection(await self._collections.create(db, owner, values), 0)
+                made = await self._collections.create(db, owner, values)
+                await self._keys.keep(db, owner, key, collection_id=made.id)
+                return CountedCollection(made, 0), False
         except IntegrityError as error:
             raise ConflictError(f"your tenant has a collection named {wanted.name!r} already") from error
 
     async def get(self, collection_id: UUID, owner: Owner) -> CountedCollection:
         """One collection."""
         async with self._sessions() as db:
-            found = await self._collections.find(db, collection_id, owner)
-        if found is None:
-            raise missing_collection(collection_id)
-        return found
+            return await self._get(db, collection_id, owner)
 
     async def list_page(self, owner: Owner, wanted: CollectionFilter, cursor: str | None) -> CollectionsFound:
         """One page, newest first. Raises `InvalidError` for a foreign cursor."""
@@ -70,6 +84,12 @@ class CollectionService:
         async with self._sessions.begin() as db:
             if not await self._collections.delete(db, collection_id, owner):
                 raise missing_collection(collection_id)
+
+    async def _get(self, db: AsyncSession, collection_id: UUID, owner: Owner) -> CountedCollection:
+        found = await self._collections.find(db, collection_id, owner)
+        if found is None:
+            raise missing_collection(collection_id)
+        return found
 
 
 def missing_collection(collection_id: UUID) -> NotFoundError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2s
 from typing import Annotated
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Response
 
 from api.dependencies import SettingsDep
 from common.errors import HeaderError
@@ -32,6 +32,27 @@ class IdempotencyHeader:
             return None
         body = json.dumps(await self.request.json(), sort_keys=True, separators=(",", ":"))
         return RequestKey(route, self.key, blake2s(body.encode(), digest_size=16).hexdigest())
+
+    async def key_of_path(self) -> RequestKey | None:
+        """The key for the request's own path."""
+        return await self.request_key(self._route)
+
+    def key_of_content(self, *parts: object) -> RequestKey | None:
+        """The key for the request's own path, where the content is not JSON and comes to `parts`."""
+        if self.key is None:
+            return None
+        content = json.dumps(parts, sort_keys=True, default=str)
+        return RequestKey(self._route, self.key, blake2s(content.encode(), digest_size=16).hexdigest())
+
+    @property
+    def _route(self) -> str:
+        return f"{self.request.method} {self.request.scope['path']}"
+
+
+def mark_replayed(response: Response, *, is_replayed: bool) -> None:
+    """Say that an earlier request with the same key was answered again."""
+    if is_replayed:
+        response.headers[REPLAYED] = "true"
 
 
 def parse_key(text: str) -> str:

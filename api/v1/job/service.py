@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.cursors import CursorSigner, scope_of
 from api.lane_watch import LaneWatch
+from api.references import References
 from api.waiter import JobWaiter
 from common.database.direct import DirectPool
 from common.database.model import Attempt, Job
@@ -52,7 +53,9 @@ class JobService:
         waiter: JobWaiter,
         cursors: CursorSigner,
         lanes: LaneWatch,
+        references: References,
     ) -> None:
+        self._references = references
         self._sessions = sessions
         self._direct = direct
         self._jobs = jobs
@@ -70,7 +73,11 @@ class JobService:
     async def submit(
         self, kind: str, payload: BaseModel, owner: Owner, options: SubmitOptions, key: RequestKey | None
     ) -> Submitted:
-        """Accept a job, or answer with the one that stands for it. Raises what `JobQueue.accept` raises."""
+        """Accept a job, or answer with the one that stands for it.
+
+        Raises what `JobQueue.accept` raises, and `InvalidError` when it names what is not the owner's.
+        """
+        await self._references.check(payload, owner)
         return await self._queue.accept(self._catalog.get_kind(kind), payload, owner=owner, options=options, key=key)
 
     async def get(self, job_id: UUID, owner: Reach) -> Job:

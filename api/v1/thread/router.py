@@ -14,6 +14,7 @@ from api.path_ids import parse_id
 from api.preferences import name_async
 from api.v1.job.answer import JSON, describe
 from api.v1.job.dependencies import WaitDep
+from api.v1.job.idempotency import IdempotencyDep, mark_replayed
 from api.v1.job.schema import JobRead, job_json
 from api.v1.job.service import JobService, has_ended
 from api.v1.thread.schema import (
@@ -30,8 +31,7 @@ from api.v1.thread.schema import (
     ThreadUpdate,
 )
 from api.v1.thread.service import ThreadService
-from api.v1.thread.turns import TurnService
-from common.database.model import Job
+from api.v1.thread.turns import Turn, TurnService
 from common.repository.job import Owner
 
 router = feature_router("/threads", tag="threads")
@@ -52,10 +52,16 @@ _OVER: dict[int | str, dict[str, Any]] = {200: {"model": JobRead}}
 
 @router.post("", status_code=status.HTTP_201_CREATED)
 async def create_thread(
-    wanted: ThreadCreate, caller: CallerDep, service: ThreadServiceDep, request: Request, response: Response
+    wanted: ThreadCreate,
+    caller: CallerDep,
+    service: ThreadServiceDep,
+    idempotency: IdempotencyDep,
+    request: Request,
+    response: Response,
 ) -> ThreadRead:
     """A new thread."""
-    thread = await service.create(caller.owner, wanted)
+    thread, is_replayed = await service.create(caller.owner, wanted, await idempotency.key_of_path())
+    mark_replayed(response, is_replayed=is_replayed)
     response.headers["Location"] = f"{request.url.path}/{thread.id}"
     return thread
 
@@ -106,11 +112,12 @@ async def post_message(
     jobs: JobServiceDep,
     request_id: RequestIdDep,
     wait: WaitDep,
+    idempotency: IdempotencyDep,
     request: Request,
 ) -> Response:
     """Say something. The answer is the job of this turn: follow its events. `Prefer: wait=N` waits for its end."""
-    job = await service.post(caller.owner, thread_id, message, request_id)
-    return await _answer(request, jobs, job, caller.owner, wait)
+    turn = await service.post(caller.owner, thread_id, message, request_id, await idempotency.key_of_path())
+    return await _answer(request, jobs, turn, caller.owner, wait)
 
 
 @router.get("/{thread_id}/messages")
@@ -163,12 +170,15 @@ async def fork_thread(
     caller: CallerDep,
     service: TurnServiceDep,
     request_id: RequestIdDep,
+    idempotency: IdempotencyDep,
     response: Response,
 ) -> ThreadFork:
     """A new thread that goes on from a checkpoint of this one. Say something at once: it waits for the copy."""
-    thread, job = await service.fork(caller.owner, thread_id, wanted, request_id)
+    key = await idempotency.key_of_path()
+    thread, turn = await service.fork(caller.owner, thread_id, wanted, request_id, key)
     response.headers["Location"] = f"/api/v1/threads/{thread.id}"
-    return ThreadFork(thread=thread, job=JobRead.of(job))
+    mark_replayed(response, is_replayed=turn.is_replayed)
+    return ThreadFork(thread=thread, job=JobRead.of(turn.job))
 
 
 @router.post("/{thread_id}/resume", status_code=_ACCEPTED, response_model=JobRead, responses=_OVER)
@@ -180,20 +190,23 @@ async def resume_thread(
     jobs: JobServiceDep,
     request_id: RequestIdDep,
     wait: WaitDep,
+    idempotency: IdempotencyDep,
     request: Request,
 ) -> Response:
     """Answer the interrupt that the thread waits at; 409 when it waits at none, 422 for another kind of answer."""
-    job = await service.resume(caller.owner, thread_id, reply, request_id)
-    return await _answer(request, jobs, job, caller.owner, wait)
+    turn = await service.resume(caller.owner, thread_id, reply, request_id, await idempotency.key_of_path())
+    return await _answer(request, jobs, turn, caller.owner, wait)
 
 
-async def _answer(request: Request, jobs: JobService, job: Job, owner: Owner, wait: timedelta) -> Response:
+async def _answer(request: Request, jobs: JobService, turn: Turn, owner: Owner, wait: timedelta) -> Response:
+    job = turn.job
     if wait:
         job = await jobs.wait_after_submit(job, owner, wait)
     is_over = has_ended(job) and bool(wait)
     code = status.HTTP_200_OK if is_over else status.HTTP_202_ACCEPTED
     response = Response(job_json(job), code, media_type=JSON)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+    mark_replayed(response, is_replayed=turn.is_replayed)
     describe(response, job, wait)
     if not is_over:
         name_async(request, response)

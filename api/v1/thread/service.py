@@ -22,6 +22,8 @@ from common.database.model import Thread
 from common.database.session import Sessions
 from common.errors import NotFoundError
 from common.ids import new_id
+from common.queue.request_keys import RequestKeys, made_id
+from common.repository.idempotency import RequestKey
 from common.repository.job import Owner
 from common.repository.thread import ThreadPart, ThreadRepository
 
@@ -31,17 +33,24 @@ _LAST_MESSAGES = 100
 class ThreadService:
     """Every method acts for `owner` and raises `NotFoundError` for the threads of others, and for deleted ones."""
 
-    def __init__(self, sessions: Sessions, threads: ThreadRepository, cursors: CursorSigner) -> None:
+    def __init__(self, sessions: Sessions, threads: ThreadRepository, cursors: CursorSigner, keys: RequestKeys) -> None:
         self._sessions = sessions
+        self._keys = keys
         self._threads = threads
         self._cursors = cursors
 
-    async def create(self, owner: Owner, wanted: ThreadCreate) -> ThreadRead:
-        """A new thread."""
+    async def create(
+        self, owner: Owner, wanted: ThreadCreate, key: RequestKey | None = None
+    ) -> tuple[ThreadRead, bool]:
+        """A new thread, and whether an earlier request with the same key made it."""
         values: dict[str, Any] = wanted.model_dump(exclude={"metadata"})
         async with self._sessions.begin() as db:
+            if (held := await self._keys.take(db, owner, key)) is not None:
+                found = await self._get(db, owner, made_id(held, "thread_id"))
+                return (await self._show(db, owner, [found]))[0], True
             thread = await self._threads.create(db, owner, {**values, "id": new_id(), "annotations": wanted.metadata})
-            return ThreadRead.of(thread, [])
+            await self._keys.keep(db, owner, key, thread_id=thread.id)
+            return ThreadRead.of(thread, []), False
 
     async def get(self, owner: Owner, thread_id: UUID) -> ThreadRead:
         """One thread."""

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.v1.thread.schema import ForkPost, MessagePost, ResumePost, Strategy, ThreadRead
 from api.v1.thread.service import missing
-from common.database.model import Job, Thread
+from common.database.model import IdempotencyKey, Job, Thread
 from common.database.session import Sessions
-from common.errors import ConflictError, InvalidError, NotFoundError, ThreadBusyError
+from common.errors import ConflictError, GoneError, InvalidError, NotFoundError, ThreadBusyError
 from common.ids import new_id
 from common.jobs.agent_run import AgentRunOptions, AgentRunPayload, agent_run
 from common.jobs.thread_delete import ThreadDeletePayload, thread_delete
@@ -25,6 +25,8 @@ from common.queue.definition import JobKind
 from common.queue.depth import DepthGate
 from common.queue.options import OnFailure, SubmitOptions
 from common.queue.placement import Placement
+from common.queue.request_keys import RequestKeys, made_id
+from common.repository.idempotency import RequestKey
 from common.repository.job import JobRepository, Owner
 from common.repository.thread import ActiveRun, ThreadRepository
 
@@ -38,6 +40,14 @@ class _Changes:
 
     cancelled: list[Job]
     requested: list[Job]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The job of a request; `is_replayed` when an earlier request with the same key made it."""
+
+    job: Job
+    is_replayed: bool = False
 
 
 class TurnService:
@@ -55,7 +65,9 @@ class TurnService:
         placement: Placement,
         depth: DepthGate,
         announcer: Announcer,
+        keys: RequestKeys,
     ) -> None:
+        self._keys = keys
         self._sessions = sessions
         self._threads = threads
         self._jobs = jobs
@@ -66,11 +78,15 @@ class TurnService:
         # Whoever waits for the row would hold a connection of the pool meanwhile: here one of each thread does.
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
-    async def post(self, owner: Owner, thread_id: UUID, message: MessagePost, request_id: str) -> Job:
-        """A turn. Raises `ThreadBusyError` for `reject`, and what `JobQueue.submit` raises."""
+    async def post(
+        self, owner: Owner, thread_id: UUID, message: MessagePost, request_id: str, key: RequestKey | None = None
+    ) -> Turn:
+        """A turn. Raises `ThreadBusyError` for `reject`, and what `JobQueue.accept` raises."""
         payload = AgentRunPayload(input=message.content, thread_id=thread_id, **_options(message))
         await self._depth.admit(owner, {agent_run.queue: 1})
         async with self._turn(thread_id), self._sessions.begin() as db:
+            if (held := await self._keys.take(db, owner, key)) is not None:
+                return Turn(await self._replay(db, owner, held), is_replayed=True)
             await self._lock(db, owner, thread_id)
             active = await self._threads.list_active(db, [thread_id], owner)
             if active and message.strategy is Strategy.REJECT:
@@ -83,16 +99,21 @@ class TurnService:
             await self._threads.add_run(
                 db, thread_id, job.id, owner, strategy=str(message.strategy), content=message.content
             )
+            await self._keys.keep(db, owner, key, job_id=job.id)
         await self._announce(job, changes)
-        return job
+        return Turn(job)
 
-    async def resume(self, owner: Owner, thread_id: UUID, reply: ResumePost, request_id: str) -> Job:
+    async def resume(
+        self, owner: Owner, thread_id: UUID, reply: ResumePost, request_id: str, key: RequestKey | None = None
+    ) -> Turn:
         """Answer the interrupt that the thread waits at.
 
         Raises `ConflictError` when it waits at none, `ThreadBusyError`, and `InvalidError` for another kind of answer.
         """
         await self._depth.admit(owner, {agent_run.queue: 1})
         async with self._turn(thread_id), self._sessions.begin() as db:
+            if (held := await self._keys.take(db, owner, key)) is not None:
+                return Turn(await self._replay(db, owner, held), is_replayed=True)
             thread = await self._lock(db, owner, thread_id)
             if await self._threads.list_active(db, [thread_id], owner):
                 raise ThreadBusyError(f"thread {thread_id} is busy")
@@ -102,13 +123,19 @@ class TurnService:
             payload = AgentRunPayload(resume=value, thread_id=thread_id, **_options(reply))
             job = await self._place(db, owner, agent_run, payload, (), request_id)
             await self._threads.add_run(db, thread_id, job.id, owner, strategy="resume", content=reply.answer)
+            await self._keys.keep(db, owner, key, job_id=job.id)
         await self._announcer.announce(job)
-        return job
+        return Turn(job)
 
-    async def fork(self, owner: Owner, thread_id: UUID, wanted: ForkPost, request_id: str) -> tuple[ThreadRead, Job]:
+    async def fork(
+        self, owner: Owner, thread_id: UUID, wanted: ForkPost, request_id: str, key: RequestKey | None = None
+    ) -> tuple[ThreadRead, Turn]:
         """A new thread that remembers what this one did at a checkpoint. Raises `NotFoundError` for an unknown one."""
         await self._depth.admit(owner, {thread_fork.queue: 1})
         async with self._turn(thread_id), self._sessions.begin() as db:
+            if (held := await self._keys.take(db, owner, key)) is not None:
+                made = await self._lock(db, owner, made_id(held, "thread_id"))
+                return ThreadRead.of(made, []), Turn(await self._replay(db, owner, held), is_replayed=True)
             source = await self._lock(db, owner, thread_id)
             checkpoint = await self._threads.find_checkpoint(db, thread_id, owner, wanted.checkpoint_id)
             if checkpoint is None:
@@ -133,8 +160,9 @@ class TurnService:
             )
             job = await self._place(db, owner, thread_fork, payload, (), request_id)
             await self._threads.add_run(db, target.id, job.id, owner, strategy=_FORK)
+            await self._keys.keep(db, owner, key, job_id=job.id, thread_id=target.id)
         await self._announcer.announce(job)
-        return ThreadRead.of(target, []), job
+        return ThreadRead.of(target, []), Turn(job)
 
     async def delete(self, owner: Owner, thread_id: UUID, request_id: str) -> None:
         """Stop its jobs and remove everything; what the worker keeps goes with a job. Repeating it does no harm."""
@@ -150,6 +178,12 @@ class TurnService:
             payload = ThreadDeletePayload(thread_id=thread_id, flow=thread.flow)
             job = await self._place(db, owner, thread_delete, payload, running, request_id)
         await self._announce(job, changes)
+
+    async def _replay(self, db: AsyncSession, owner: Owner, held: IdempotencyKey) -> Job:
+        job = None if held.job_id is None else await self._jobs.find(db, held.job_id, owner)
+        if job is None:
+            raise GoneError(f"the job that was submitted with this key is gone: {held.job_id}")
+        return job
 
     def _turn(self, thread_id: UUID) -> asyncio.Lock:
         return self._turns.setdefault(thread_id, asyncio.Lock())

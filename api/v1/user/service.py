@@ -90,15 +90,16 @@ class UserService:
         return user
 
     async def delete(self, caller: Caller, user_id: UUID) -> None:
-        """Remove somebody, with sessions and keys, and stop their jobs. Raises as `update` does."""
+        """Remove somebody, with sessions, keys, threads and collections; stop their jobs. Raises as `update` does."""
         async with self._sessions.begin() as db:
             user = await self._get(db, caller, user_id)
             await self.require_admin(db, caller)
             _refuse_builtin(user_id)
             await self.keep_an_admin(db, user)
             await self._members.delete(db, user_id, caller.tenant_id)
+            await self._offboarding.erase(db, Owner(user.tenant_id, user.id))
         await self._revocations.announce(user_id)
-        await self._offboarding.stop_jobs(Owner(user.tenant_id, user.id))
+        await self._offboarding.stop_jobs(Owner(user.tenant_id, user.id), is_erased=True)
 
     async def require_admin(self, db: AsyncSession, caller: Caller) -> None:
         """Raises `ForbiddenError` unless the caller is an admin now, whatever the token was told."""

@@ -138,6 +138,12 @@ class PostgresStore(AsyncPostgresSaver):
                 await connection.execute("DELETE FROM fences WHERE thread_id = %s", (thread,))
         await super().adelete_thread(thread)
 
+    async def list_threads(self) -> list[str]:
+        """See `CheckpointStore.list_threads`."""
+        async with self._pool.connection() as connection:
+            found = await connection.execute("SELECT thread_id FROM fences WHERE fence < %s", (_NEVER,))
+            return [row["thread_id"] for row in await found.fetchall()]
+
     async def adelete_thread(self, thread_id: str) -> None:
         """See `forget`."""
         await self.forget(thread_id, is_final=True)

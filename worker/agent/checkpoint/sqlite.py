@@ -143,6 +143,15 @@ class SqliteStore(AsyncSqliteSaver):
 
         await self._apart(write)
 
+    async def list_threads(self) -> list[str]:
+        """See `CheckpointStore.list_threads`."""
+
+        async def read() -> list[str]:
+            async with self.conn.execute("SELECT thread_id FROM fences WHERE fence < ?", (_NEVER,)) as cursor:
+                return [row[0] for row in await cursor.fetchall()]
+
+        return await self._apart(read)
+
     async def aclose(self) -> None:
         """See `CheckpointStore.aclose`."""
         async with self._gate:

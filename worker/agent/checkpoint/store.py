@@ -60,6 +60,10 @@ class CheckpointStore(Protocol):
         """Remove everything; when that is final, no write of this thread is accepted any more."""
         ...
 
+    async def list_threads(self) -> list[str]:
+        """Every thread that may be written to, or has checkpoints."""
+        ...
+
     async def aclose(self) -> None:
         """Close the connections."""
         ...
