@@ -22,6 +22,9 @@ class WorkerMetrics:
         )
         self.leases_expired = registry.counter("leases_expired", "Leases of other workers that ran out.")
         self.lease_renewals = registry.counter("lease_renewals", "Heartbeats, by what came of them.", "outcome")
+        self.calls_lost = registry.counter(
+            "llm_calls_lost", "Calls of models whose end nobody wrote down, as seen by budgets."
+        )
         self.deliveries = registry.counter("webhook_deliveries", "Calls of webhooks.", "outcome")
         self.fires = registry.counter("schedule_fires", "Slots of schedules that were settled.", "outcome")
         self.fire_lag = registry.histogram("schedule_lag_seconds", "How late slots of schedules were settled, seconds.")

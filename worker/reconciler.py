@@ -112,8 +112,8 @@ class Reconciler:
                 await self._dependants.sweep()
             if found.due:
                 await self._dispatch()
-            if found.kept_back:
-                await self._paid_calls.release_dead(self._direct, limit=_BATCH)
+            if found.kept_back and (lost := await self._paid_calls.release_dead(self._direct, limit=_BATCH)):
+                self._metrics.calls_lost.add(amount=lost)
             await self._purger.tick()
 
     async def _move(self, *, may_end_leases: bool) -> None:

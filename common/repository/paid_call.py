@@ -141,7 +141,7 @@ class PaidCallRepository:
         return {row[0] for row in await fetch(db, SETTLE, {"calls": _json(rows)})}
 
     async def release_dead(self, db: AnyExecutor, *, limit: int) -> int:
-        """Give back what attempts reserved that do not run any more; how many reservations."""
+        """Give back what attempts reserved that do not run any more; how many calls had nobody to write their end."""
         [row] = await fetch(db, RELEASE_DEAD, {"limit": limit})
         return int(row[0])
 

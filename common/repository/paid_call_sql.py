@@ -149,12 +149,12 @@ RELEASE_DEAD = statement(
         LIMIT :limit FOR UPDATE SKIP LOCKED
     ), freed AS (
         DELETE FROM budget_reservations AS r USING dead WHERE r.call_id = dead.call_id AND r.budget_id = dead.budget_id
-        RETURNING r.budget_id, r.window_start, r.cost, r.tokens
+        RETURNING r.call_id, r.budget_id, r.window_start, r.cost, r.tokens
     ), change AS (
         SELECT budget_id, window_start, 0 AS cost, 0 AS tokens, cost AS reserved_cost, tokens AS reserved_tokens
         FROM freed
     ), {_TOTAL}, changed AS ({_CHANGE_BUDGETS})
-    SELECT count(*) FROM freed
+    SELECT count(DISTINCT call_id) FROM freed
     """,
     limit=Integer(),
 )
