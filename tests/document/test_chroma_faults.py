@@ -34,8 +34,10 @@ class Server:
     def start(self) -> None:
         """Returns when it answers."""
         quiet = subprocess.DEVNULL
-        spec = self._spec
-        self._process = subprocess.Popen(spec.argv, env=dict(spec.env), cwd=spec.cwd, stdout=quiet, stderr=quiet)
+        argv, env = self._spec.argv, self._spec.env
+        assert not callable(argv)
+        assert not callable(env)
+        self._process = subprocess.Popen(argv, env=env, cwd=self._spec.cwd, stdout=quiet, stderr=quiet)
         while True:
             try:
                 if httpx2.get(f"{self.url}/api/v2/heartbeat", timeout=5, trust_env=False).is_success:

@@ -22,11 +22,12 @@ WORDS = ["one ", "two ", "three "]
 
 
 async def create(container: ApiContainer, person: Person) -> UUID:
-    return (await container.thread_service().create(person.owner, ThreadCreate())).id
+    thread, _ = await container.thread_service().create(person.owner, ThreadCreate())
+    return thread.id
 
 
 async def say(container: ApiContainer, person: Person, thread_id: UUID) -> Job:
-    return await container.turn_service().post(person.owner, thread_id, MessagePost(content="hello"), "test")
+    return (await container.turn_service().post(person.owner, thread_id, MessagePost(content="hello"), "test")).job
 
 
 async def stream(container: ApiContainer, job: Job) -> None:
