@@ -31,6 +31,6 @@ class Erasure:
     async def hurry(self) -> None:
         """Have checkpoints removed now; what cannot be submitted the schedule of the kind makes up for."""
         try:
-            await self._queue.submit(agent_clean, AgentCleanPayload(), owner=_OWNER, options=_ONE)
+            await self._queue.submit(agent_clean, AgentCleanPayload(expire=False), owner=_OWNER, options=_ONE)
         except AppError as error:
             logger.warning("Checkpoints of a former user stay for some minutes: error={}", error.code)

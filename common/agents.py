@@ -121,6 +121,9 @@ class Agents(Protocol):
         """Remove what a deleted thread remembered; nothing that still runs may write it again."""
         ...
 
-    async def clean(self) -> AgentsCleaned:
-        """Remove what nobody needs to be remembered: of threads that are over, and of runs without one."""
+    async def clean(self, *, expire: bool) -> AgentsCleaned:
+        """Remove what nobody needs to be remembered: of threads that are over, and of runs without one.
+
+        With `expire` threads that had their time are over, too.
+        """
         ...

@@ -75,9 +75,9 @@ class BoundAgents:
         """See `Agents.forget`."""
         await (await self._agents.get()).forget(thread_id, flow)
 
-    async def clean(self) -> AgentsCleaned:
+    async def clean(self, *, expire: bool) -> AgentsCleaned:
         """See `Agents.clean`."""
-        return await (await self._agents.get()).clean()
+        return await (await self._agents.get()).clean(expire=expire)
 
 
 def _build_agents(*parts: object) -> "AgentService":

@@ -10,9 +10,11 @@ from common.schedule.declared import KindSchedule
 
 
 class AgentCleanPayload(BaseModel):
-    """Nothing to say."""
+    """`expire`: empty also threads that nothing has touched for THREAD_RETENTION."""
 
     model_config = ConfigDict(extra="forbid")
+
+    expire: bool = True
 
 
 class AgentCleanResult(BaseModel):
@@ -34,5 +36,5 @@ class AgentCleanResult(BaseModel):
 )
 async def agent_clean(ctx: JobContext, payload: AgentCleanPayload) -> AgentCleanResult:
     """Remove what deleted and expired threads, and runs that failed or were cancelled, have left behind."""
-    done = await ctx.ports.agents.clean()
+    done = await ctx.ports.agents.clean(expire=payload.expire)
     return AgentCleanResult(expired=done.expired, threads=done.threads, runs=done.runs)

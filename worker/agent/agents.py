@@ -80,9 +80,9 @@ class AgentService:
         opened = await self._flows.get(flow)
         await opened.store.forget(str(thread_id), is_final=True)
 
-    async def clean(self) -> AgentsCleaned:
+    async def clean(self, *, expire: bool) -> AgentsCleaned:
         """See `Agents.clean`."""
-        return await self._cleaner.clean()
+        return await self._cleaner.clean(expire=expire)
 
     async def aclose(self) -> None:
         """Close the checkpoints."""

@@ -28,9 +28,9 @@ class AgentCleaner:
         self._threads = threads
         self._retention = retention
 
-    async def clean(self) -> AgentsCleaned:
+    async def clean(self, *, expire: bool) -> AgentsCleaned:
         """See `Agents.clean`."""
-        expired = await self._expire() if self._retention else 0
+        expired = await self._expire() if expire and self._retention else 0
         runs = threads = 0
         for name in flow_names():
             store = (await self._flows.get(name)).store
