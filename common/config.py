@@ -113,6 +113,7 @@ class CommonSettings(BaseSettings):
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     redis_connect_timeout: Duration = timedelta(milliseconds=250)
     redis_timeout: Duration = timedelta(milliseconds=500)
+    redis_announce_timeout: Duration = timedelta(milliseconds=250)
     mongodb_url: OptionalSecret = None
     llm_call_log: bool = False
     llm_call_log_retention: Duration = Field(timedelta(days=30), ge=timedelta(minutes=1), le=timedelta(days=3650))

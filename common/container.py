@@ -59,7 +59,9 @@ class CommonContainer(containers.DeclarativeContainer):
     lock = providers.Singleton(RedisLock, redis, key=keys.provided.lock)
     batches = providers.Singleton(BatchRepository)
     job_dependencies = providers.Singleton(DependencyRepository)
-    announcer = providers.Singleton(Announcer, hints, events, redis, keys, job_metrics)
+    announcer = providers.Singleton(
+        Announcer, hints, events, redis, keys, job_metrics, settings.provided.redis_announce_timeout
+    )
     notices = providers.Singleton(NoticeRepository)
     webhooks = providers.Singleton(WebhookRepository)
     placement = providers.Singleton(

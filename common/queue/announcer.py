@@ -1,7 +1,8 @@
-"""Telling Redis what PostgreSQL has committed, within 250 ms a hundred jobs; the dispatcher mends what fails here."""
+"""Telling Redis what PostgreSQL has committed; what fails here, the dispatcher mends."""
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,23 +16,32 @@ from common.metrics.job_metrics import JobMetrics
 from common.queue.hints import Hint, HintQueue
 from common.redis import RedisKeys, run_scripts
 
-_LIMIT = 0.25
 _BATCH = 500
 _SMALL_BATCH = 100
 _FIRST_DISPATCH = 1  # what is queued again has a higher number
 
 
 class Announcer:
-    """Publishes events and hints. Nothing here raises: Redis being away is no error."""
+    """Publishes events and hints. Nothing here raises: Redis being away is no error.
+
+    Each round trip is given up after `limit`, for every hundred jobs.
+    """
 
     def __init__(
-        self, hints: HintQueue, events: EventLog, redis: ArqRedis, keys: RedisKeys, metrics: JobMetrics
+        self,
+        hints: HintQueue,
+        events: EventLog,
+        redis: ArqRedis,
+        keys: RedisKeys,
+        metrics: JobMetrics,
+        limit: timedelta,
     ) -> None:
         self._hints = hints
         self._events = events
         self._redis = redis
         self._keys = keys
         self._metrics = metrics
+        self._limit = limit.total_seconds()
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def announce(self, job: Job) -> None:
@@ -62,7 +72,7 @@ class Announcer:
         if not hints:
             return
         try:
-            async with asyncio.timeout(_LIMIT):
+            async with asyncio.timeout(self._limit):
                 await self._hints.enqueue(hints)
         except (RedisError, OSError, TimeoutError):
             logger.debug("Redis is away; jobs wait for the dispatcher")
@@ -79,7 +89,7 @@ class Announcer:
         if not jobs:
             return set()
         try:
-            async with asyncio.timeout(_LIMIT):
+            async with asyncio.timeout(self._limit):
                 pipe = self._redis.pipeline(transaction=False)
                 for job in jobs:
                     pipe.publish(self._keys.control_channel(job.lease_owner or ""), str(job.id))
@@ -95,7 +105,7 @@ class Announcer:
         queued = [_event(job, EventType.QUEUED, {"kind": job.kind, "run_at": job.run_at}) for job in jobs]
         calls = [self._events.appending(queued)] + ([self._hints.enqueuing(hints)] if hints else [])
         try:
-            async with asyncio.timeout(_LIMIT * max(1, len(jobs) / _SMALL_BATCH)):
+            async with asyncio.timeout(self._limit * max(1, len(jobs) / _SMALL_BATCH)):
                 numbers, *_ = await run_scripts(self._redis, *calls)
         except (RedisError, OSError, TimeoutError) as error:
             logger.warning("Redis is away; jobs wait for the dispatcher: {}", type(error).__name__)
@@ -106,7 +116,7 @@ class Announcer:
         if self._under_way:
             await asyncio.wait(self._under_way)  # no job is said to be queued after its end
         try:
-            async with asyncio.timeout(_LIMIT):
+            async with asyncio.timeout(self._limit):
                 await self._events.append(events)
         except (RedisError, OSError, TimeoutError):
             logger.warning("Redis is away; events were not published: count={}", len(events))

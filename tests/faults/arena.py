@@ -28,6 +28,9 @@ from tests.faults.history import Ending, Move, Story, read_move, violations
 
 type Connection = asyncpg.Connection[asyncpg.Record]
 
+_ANNOUNCE = 10  # seconds: a busy machine is no outage
+
+_ANNOUNCE = 10  # seconds: a busy machine is no outage
 _MOVES = "SELECT * FROM job_history WHERE job_id = ANY($1) ORDER BY number"
 _ENDINGS = "SELECT job_id, attempt, worker_id, outcome FROM attempts WHERE job_id = ANY($1)"
 _ROWS = """
@@ -197,10 +200,11 @@ async def arena(folder: Path, *, redis_url: str | None = None) -> AsyncIterator[
                 "environment": "test",
                 "database_url": urls["DATABASE_URL"],
                 "redis_url": redis_url or urls["REDIS_URL"],
+                "redis_announce_timeout": _ANNOUNCE,
             }
         )
         container = CommonContainer(settings=settings)
-        async with Fleet({"ENVIRONMENT": "test", **urls}) as fleet:
+        async with Fleet({"ENVIRONMENT": "test", "REDIS_ANNOUNCE_TIMEOUT": str(_ANNOUNCE), **urls}) as fleet:
             yield Arena(stack, container, fleet, Owner(new_id(), new_id()))
         await container.redis().aclose()
         await container.listener_redis().aclose()

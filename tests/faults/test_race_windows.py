@@ -27,12 +27,6 @@ pytestmark = pytest.mark.faults
 HELLO = SystemEchoPayload(message="hello")
 
 
-@pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client gives Redis up after 250 ms and drops the event: on a busy machine that is no outage."""
-    monkeypatch.setattr("common.queue.announcer._LIMIT", 10)
-
-
 @pytest.mark.parametrize(
     "jobs", [pytest.param(300, id="300 jobs"), pytest.param(10_000, id="10000 jobs", marks=pytest.mark.soak)]
 )
