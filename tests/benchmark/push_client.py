@@ -11,6 +11,8 @@ import aiohttp
 
 type Heard = Callable[[str], None]
 
+_CLOSING = aiohttp.ClientWSTimeout(ws_close=1)
+
 
 class PushClients:
     """Many clients of one api, in one session."""
@@ -31,6 +33,7 @@ class PushClients:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(ws.close() for ws in self.sockets), return_exceptions=True)
         await self._session.close()
 
     async def connect(self, count: int, *, at_once: int = 50) -> None:
@@ -39,7 +42,7 @@ class PushClients:
 
         async def one() -> None:
             async with turns:
-                ws = await self._session.ws_connect(self._url, autoping=False, max_msg_size=0)
+                ws = await self._session.ws_connect(self._url, autoping=False, max_msg_size=0, timeout=_CLOSING)
                 await ws.receive_str()
                 await ws.send_str("40" + json.dumps({"token": self._token}))
                 answer = await ws.receive_str()
