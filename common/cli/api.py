@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from common.cli.api_processes import MOST, ApiProcesses, count_of, port_of
-from common.cli.exits import ExitCode
+from common.cli.exits import CommandError, ExitCode
 from common.cli.log_stream import LogStream
 from common.cli.output import stream_console
 from common.cli.supervision import StopSignals, run_until_stopped, stop_all
 from common.cli.surroundings import data_dir_of, load_settings, python_module, read_surroundings
+from common.embedded.errors import EarlyEndError
 from common.embedded.supervisor import Supervisor
 
 _HOST = "127.0.0.1"
@@ -56,6 +57,10 @@ async def _supervise(group: ApiProcesses, environ: Mapping[str, str]) -> ExitCod
     supervisor = Supervisor(stream)
     try:
         await run_until_stopped(supervisor.start(*group.specs(environ)), signals)
+    except EarlyEndError as error:
+        # As one process would end: who restarts it by the exit code knows that a wrong setting stays wrong.
+        is_wrong_setting = error.exit_code == ExitCode.USAGE
+        raise CommandError(error.message, ExitCode.USAGE if is_wrong_setting else ExitCode.UNREACHABLE) from error
     finally:
         await stop_all(supervisor.stop, supervisor, group.names, signals)
     return signals.exit_code

@@ -6,7 +6,7 @@ import os
 import signal
 from asyncio.subprocess import Process
 
-from common.embedded.errors import EmbeddedServerError
+from common.embedded.errors import EarlyEndError, EmbeddedServerError
 from common.embedded.process import ProcessSpec, Sink, read_lines, spawn
 
 _FIRST_BACKOFF, _LONGEST_BACKOFF, _HEALTHY_AFTER = 0.2, 10.0, 60.0
@@ -83,7 +83,8 @@ class Child:
             await asyncio.wait({exited, probing}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
             if exited.done():
                 await self._drain()
-                raise EmbeddedServerError(self._problem(f"ended with {exited.result()} before it was ready"))
+                code = exited.result()
+                raise EarlyEndError(self._problem(f"ended with {code} before it was ready"), code)
             if not probing.done():
                 raise EmbeddedServerError(self._problem(f"was not ready after {limit:g} s"))
             await probing

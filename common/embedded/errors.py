@@ -9,6 +9,16 @@ class EmbeddedServerError(AppError):
     code = "embedded_server"
 
 
+class EarlyEndError(EmbeddedServerError):
+    """A process ended before it was ready, with `exit_code`."""
+
+    code = "embedded_server_ended"
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 class ServerNotInstalledError(EmbeddedServerError):
     """The package that brings a server is missing (production leaves the `embedded` group out)."""
 

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from tests.api.conftest import ECHO
+from tests.fixtures.letuin import letuin
 from tests.fixtures.stores import Stores
 
 ROOT = Path(__file__).parents[2]
@@ -124,3 +125,11 @@ async def test_wrong_setting_is_one_sentence_and_exit_2(variables: dict[str, str
 
     assert (code, said.count("\n")) == (2, 1)
     assert words in said
+
+
+def test_several_processes_end_as_one_does_at_a_wrong_setting(tmp_path: Path) -> None:
+    env = {"ENVIRONMENT": "production", "DATA_DIR": str(tmp_path)}
+    ended = letuin("api", "--processes", "2", "--port", "0", folder=tmp_path, env=env)
+
+    assert ended.returncode == 2, ended.stderr
+    assert "JWT_SECRET must be set" in ended.stderr

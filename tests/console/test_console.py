@@ -1,9 +1,10 @@
 """The console as an operator uses it who never saw the project: in Chromium, against everything."""
 
+import re
 import signal
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import APIResponse, Route, expect
 
 from tests.console.conftest import SCREENSHOTS
 from tests.console.operator import Operator
@@ -100,3 +101,24 @@ def test_mails_are_read_and_schedules_steered(operator: Operator) -> None:
     page.get_by_role("button", name="Pause: nightly").click()
     expect(page.locator("[data-schedule='nightly'] [data-status='paused']")).to_be_visible()
     page.screenshot(path=SCREENSHOTS / "schedules.png")
+
+
+def test_what_was_read_late_hides_no_event_that_came_before(operator: Operator) -> None:
+    page = operator.page
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        held.append((route, route.fetch()))
+
+    job_id = operator.submit("system.sleep", seconds=3)
+    shown = operator.row(job_id).locator("[data-status]")
+    expect(shown).to_have_attribute("data-status", "running")
+    page.route(re.compile(r"/api/v1/jobs\?"), hold)
+    operator.press("Refresh")
+    while not held:
+        page.wait_for_timeout(20)
+    expect(shown).to_have_attribute("data-status", "succeeded")
+    for route, answer in held:
+        route.fulfill(response=answer)
+    page.wait_for_timeout(500)
+    expect(shown).to_have_attribute("data-status", "succeeded")

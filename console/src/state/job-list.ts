@@ -37,6 +37,7 @@ export class JobList {
 
   private places = new Map<string, Row>()
   private waiting: Row[] = []
+  private during: JobEvent[] = []
   private cursor: string | null = null
   private isAtTop = true
   private isClosed = false
@@ -65,6 +66,7 @@ export class JobList {
     this.setCursor(page.next_cursor ?? null)
     this.clearWaiting()
     this.show(page.items)
+    this.catchUp()
   }
 
   /** Read the newest page and fill in what events did not tell. */
@@ -78,6 +80,7 @@ export class JobList {
     const known = new Set([...rows, ...this.waiting].map((row) => row.id))
     const added = this.isAtTop ? page.items.filter((item) => !known.has(item.id)) : []
     this.show([...added, ...rows])
+    this.catchUp()
   }
 
   /** What was read, unless an event overtook the reading; then it is read once more. */
@@ -94,6 +97,14 @@ export class JobList {
     if (!page) return
     this.setCursor(page.next_cursor ?? null)
     this.show([...this.rows.value, ...page.items.filter((item) => !this.places.has(item.id))])
+    this.catchUp()
+  }
+
+  /** What was read may be older than the events that came meanwhile. */
+  private catchUp(): void {
+    const late = this.during.filter((event) => event.ts > (this.places.get(event.job_id)?.updated_at ?? ''))
+    this.during = []
+    if (late.length) this.take(late)
   }
 
   /** While the reader is further down, new rows wait, so that nothing moves under their eyes. */
@@ -117,6 +128,7 @@ export class JobList {
     const { status, kind, queue, tag, batch, isEverybody } = this.filter
     const query: Query = { status: status ? status.split(',') : null, kind, queue, tag, batch, cursor, limit: 100 }
     this.isLoading.value = true
+    this.during = []
     try {
       const page = await get<Page<JobSummary>>('/jobs', isEverybody ? { ...query, everybody: true } : query)
       this.problem.value = null
@@ -148,6 +160,7 @@ export class JobList {
 
   /** The events of one frame: one new list, whatever their number. */
   private take(events: JobEvent[]): void {
+    if (this.isLoading.value) this.during.push(...events)
     const { me, isEverybody } = this.filter
     const added = new Map<string, Row>()
     const oldest = this.hasMore.value ? (this.rows.value.at(-1)?.id ?? '') : ''

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import socket
 from datetime import timedelta
 from typing import Any
 
 import aiohttp
 import socketio  # type: ignore[import-untyped]
+from aiohappyeyeballs import AddrInfoType
 
 from api.container import ApiContainer
 from common.database.model import Job
@@ -50,11 +52,19 @@ async def test_client_that_does_not_read_is_dropped_and_the_others_go_on(
         assert last
 
 
+def _narrow(address: AddrInfoType) -> socket.socket:
+    """Left alone, the kernel may hold ten megabytes for a client that reads slowly."""
+    family, kind, protocol, _, _ = address
+    narrow = socket.socket(family, kind, protocol)
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    return narrow
+
+
 async def test_client_that_reads_slowly_gets_all_of_it_in_larger_pieces(
     serve: Serve, backstage: ApiContainer, person: Person, job: Job
 ) -> None:
     server = await serve(max_client_backlog=100)
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=_narrow)) as session:
         slow = await connect_raw(session, server, person)
         await slow.send_str("420" + json.dumps(["job:subscribe", {"job_id": str(job.id)}]))
         while not (await slow.receive_str()).startswith("430"):
