@@ -27,7 +27,8 @@ class SystemScheduleRepository:
         again = {name: values[name] for name in ("next_slot", "due_at")}
         await db.execute(
             query.on_conflict_do_update(
-                index_elements=[Schedule.system_key],
+                # Made of the key; another index would let two leaders meet at this one first, and one of them fail.
+                index_elements=[Schedule.id],
                 set_={
                     **told,
                     **again,

@@ -63,8 +63,10 @@ def _narrow(address: AddrInfoType) -> socket.socket:
 async def test_client_that_reads_slowly_gets_all_of_it_in_larger_pieces(
     serve: Serve, backstage: ApiContainer, person: Person, job: Job
 ) -> None:
-    server = await serve(max_client_backlog=100)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=_narrow)) as session:
+    server = await serve(max_client_backlog=100, slow_client_timeout=timedelta(minutes=2))
+    connector = aiohttp.TCPConnector(socket_factory=_narrow)
+    async with aiohttp.ClientSession(connector=connector) as session, Listener(server.url, person.token) as quick:
+        await quick.subscribe(job.id)
         slow = await connect_raw(session, server, person)
         await slow.send_str("420" + json.dumps(["job:subscribe", {"job_id": str(job.id)}]))
         while not (await slow.receive_str()).startswith("430"):
@@ -73,6 +75,7 @@ async def test_client_that_reads_slowly_gets_all_of_it_in_larger_pieces(
             some = range(first, first + 50)
             await backstage.events().append([delta(job, f"{number} {'x' * 7000} ") for number in some])
         await backstage.events().append([succeeded(job)])
+        await quick.until_type("job.succeeded")  # by now the server has it all, and one client reads nothing
         heard: list[dict[str, Any]] = []
         while not heard or heard[-1]["type"] != "job.succeeded":
             packet = (await slow.receive_str()).removeprefix("42")
