@@ -13,12 +13,14 @@ from common.ports import Usage
 class Citation(BaseModel):
     """A passage that an answer rests on. `number` is the one that the answer names in brackets.
 
-    Without `is_named` the answer names none, and this is what it was given to read.
+    `page` counts from 1, where the document has pages. Without `is_named` the answer names none, and this is what it
+    was given to read.
     """
 
     number: int = Field(ge=1)
     document_id: UUID
     document_name: str
+    page: int | None = None
     index: int
     text: str
     score: float

@@ -1,6 +1,7 @@
 """`letuin chat`: talk with an agent; what it says appears while it is written."""
 
 import asyncio
+import json
 import sys
 from contextlib import aclosing
 from typing import Annotated, Any
@@ -14,12 +15,13 @@ from common.cli.options import JsonOption, UrlOption
 from common.cli.output import answer_console, error_console, print_json, printable
 from common.cli.surroundings import command_name
 from common.cli.target import Target, find_target
-from common.cli.threads import source_lines
+from common.cli.threads import CollectionOption, make_thread, source_lines
 from common.event_type import EventType
 from common.queue.status import JobStatus
 
 app = typer.Typer(add_completion=False)
 _YES = ("y", "yes")
+_HINTS = {"approval": "[y/n]", "value": "[JSON or text]"}
 
 
 @app.command()
@@ -30,9 +32,7 @@ def chat(
     message: Annotated[
         str | None, typer.Option("--message", "-m", help="Say only this, and leave with the answer.")
     ] = None,
-    collection: Annotated[
-        str | None, typer.Option(metavar="ID", help="The collection that a new thread searches.")
-    ] = None,
+    collection: CollectionOption = None,
     flow: Annotated[str | None, typer.Option(help="Which agent a new thread talks with.")] = None,
     as_json: JsonOption = False,
     url: UrlOption = None,
@@ -60,15 +60,14 @@ class Talk:
 
     def begin(self, thread_id: str | None, *, collection: str | None, flow: str | None) -> None:
         """Open the thread, or make one. Raises what `ApiClient` raises."""
-        given = {name: value for name, value in {"collection_id": collection, "flow": flow}.items() if value}
-        if thread_id is not None and given:
+        if thread_id is not None and (collection or flow):
             raise CommandError("--collection and --flow are for a new thread.")
 
         async def open_thread() -> dict[str, Any]:
             async with ApiClient(self._target) as client:
                 if thread_id is not None:
                     return await client.get("/threads", thread_id)
-                return await client.post("/threads", body=given)
+                return await make_thread(client, {"flow": flow} if flow else {}, collection)
 
         thread = asyncio.run(open_thread())
         self._id, self._interrupt = thread["id"], thread["interrupt"]
@@ -115,6 +114,8 @@ class Talk:
         match waiting["expects"] if waiting else None:
             case "text":
                 return await client.post("/threads", self._id, "resume", body={"answer": text})
+            case "value":
+                return await client.post("/threads", self._id, "resume", body={"value": _json_or_text(text)})
             case "approval":
                 answer = {"approved": text.strip().lower() in _YES, "note": text}
                 return await client.post("/threads", self._id, "resume", body=answer)
@@ -153,8 +154,8 @@ class Talk:
         if job["status"] != JobStatus.SUCCEEDED:
             reason = printable(str((job["error"] or {}).get("message", job["status"])))
             self._err.print(f"No answer: {reason}", style="red", markup=False)
-        elif self._interrupt and self._interrupt.get("question") and self._interrupt["expects"] == "approval":
-            self._err.print(f"{printable(self._interrupt['question'])} [y/n]", style="yellow", markup=False)
+        elif self._interrupt and self._interrupt.get("question") and (hint := _HINTS.get(self._interrupt["expects"])):
+            self._err.print(f"{printable(self._interrupt['question'])} {hint}", style="yellow", markup=False)
 
     def _read(self) -> str | None:
         if sys.stdin.isatty() and self._err.is_terminal:
@@ -165,3 +166,10 @@ class Talk:
     def _write(self, text: str) -> None:
         self._out.file.write(text)
         self._out.file.flush()
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -73,7 +73,7 @@ async def stop_all(
     while not stopping.done():
         for name in names:
             # PostgreSQL's backends end with SIGQUIT; orphaned by SIGKILL they would take their time.
-            supervisor.terminate(name, signal.SIGQUIT if name == "postgres" else signal.SIGKILL)
+            supervisor.give_up(name, signal.SIGQUIT if name == "postgres" else signal.SIGKILL)
         await asyncio.wait({stopping}, timeout=0.1)
     hurrying.cancel()
     await stopping

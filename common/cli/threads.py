@@ -4,13 +4,18 @@ from typing import Annotated, Any
 
 import typer
 
+from common.cli.api_client import ApiClient
 from common.cli.asking import ask
 from common.cli.cells import age, cell, column_table
+from common.cli.collection_lookup import find_collection
 from common.cli.options import JsonOption, UrlOption
 from common.cli.output import answer_console, error_console, print_json, printable
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make threads, look at them, delete them.")
 ThreadId = Annotated[str, typer.Argument(metavar="ID", help="The thread's id.")]
+CollectionOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The collection that a new thread searches, by name or id.")
+]
 _FEW = 20
 
 
@@ -18,14 +23,13 @@ _FEW = 20
 def create(
     title: Annotated[str | None, typer.Option(help="What you call it.")] = None,
     flow: Annotated[str | None, typer.Option(help="Which agent answers. Default: example.")] = None,
-    collection: Annotated[str | None, typer.Option(metavar="ID", help="The collection that it searches.")] = None,
+    collection: CollectionOption = None,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
     """Make a thread; prints its id."""
-    given = {"title": title, "flow": flow, "collection_id": collection}
-    body = {name: value for name, value in given.items() if value is not None}
-    thread = ask(url, lambda client: client.post("/threads", body=body))
+    given = {name: value for name, value in {"title": title, "flow": flow}.items() if value is not None}
+    thread = ask(url, lambda client: make_thread(client, given, collection))
     if as_json:
         print_json(thread)
     else:
@@ -86,6 +90,16 @@ def delete(thread_id: ThreadId, as_json: JsonOption = False, url: UrlOption = No
         error_console().print("Deleted.")
 
 
+async def make_thread(client: ApiClient, given: dict[str, Any], collection: str | None) -> dict[str, Any]:
+    """A new thread. Raises `CommandError` when there is no such collection."""
+    found = {"collection_id": (await find_collection(client, collection))["id"]} if collection else {}
+    return dict(await client.post("/threads", body=given | found))
+
+
 def source_lines(citations: list[dict[str, Any]] | None) -> list[str]:
     """A line for each passage that an answer rests on."""
-    return [f"[{each['number']}] {printable(each['document_name'])}" for each in citations or ()]
+    return [f"[{each['number']}] {printable(each['document_name'])}{_page(each)}" for each in citations or ()]
+
+
+def _page(citation: dict[str, Any]) -> str:
+    return f", page {citation['page']}" if citation.get("page") else ""

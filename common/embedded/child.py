@@ -55,6 +55,12 @@ class Child:
                 await self._keeper
         await self._end()
 
+    def give_up(self, number: signal.Signals) -> None:
+        """Send a signal, and let the process stay down; `stop` is still to come."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+        self.signal(number)
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal if the process runs."""
         if (pid := self.pid) is not None:

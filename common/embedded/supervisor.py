@@ -70,6 +70,12 @@ class Supervisor:
             if child.spec.name == name:
                 child.signal(number)
 
+    def give_up(self, name: str, number: signal.Signals) -> None:
+        """Send the named process a signal while everything stops; it is not started again."""
+        for child in self._children():
+            if child.spec.name == name:
+                child.give_up(number)
+
     async def wait_ready(self, name: str) -> None:
         """Returns when the named process is ready, for example again after it was killed."""
         await asyncio.gather(*(child.wait_ready() for child in self._children() if child.spec.name == name))

@@ -43,6 +43,7 @@ async def test_a_thread_answers_from_documents_with_citations_and_asks_back(
     assert (result["answer"], result["tool_calls"], result["steps"]) == ("Twelve [1].", 1, 4)
     [citation] = result["citations"]
     assert (citation["number"], citation["document_name"], citation["is_named"]) == (1, ENGLISH.name, True)
+    assert citation["page"] == 1
     assert "twelve books" in citation["text"]
     assert asked_back["result"]["interrupt"]["question"] == "Which one?"
     assert (resumed["result"]["answer"], resumed["result"]["citations"]) == ("I do not know.", [])

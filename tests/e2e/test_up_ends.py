@@ -45,6 +45,7 @@ def test_two_ctrl_c_stop_everything_at_once(tmp_path: Path) -> None:
 
         assert up.process.wait(60) == 130, up.output
         assert wait_gone(processes) == []
+        assert "starting it again" not in up.output
     finally:
         up.stop()
 

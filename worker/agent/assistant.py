@@ -46,7 +46,8 @@ def show_passages(passages: Sequence[Mapping[str, Any]], room: int | None = None
         return "(no passages were found)"
     each = None if room is None else max(room // len(passages), 1)
     return "\n\n".join(
-        f"[{number}] {passage['document_name']}\n{passage['text'][:each]}" for number, passage in enumerate(passages, 1)
+        f"[{number}] {passage['document_name']}{_place(passage)}\n{passage['text'][:each]}"
+        for number, passage in enumerate(passages, 1)
     )
 
 
@@ -76,11 +77,17 @@ def cite(answer: str, passages: Sequence[Mapping[str, Any]]) -> list[Citation]:
     ]
 
 
+def _place(passage: Mapping[str, Any]) -> str:
+    page = passage["metadata"].get("page")
+    return "" if page is None else f", page {page}"
+
+
 def _citation(number: int, passage: Mapping[str, Any], *, is_named: bool) -> Citation:
     return Citation(
         number=number,
         document_id=UUID(passage["document_id"]),
         document_name=passage["document_name"],
+        page=passage["metadata"].get("page"),
         index=passage["index"],
         text=passage["text"],
         score=passage["score"],
