@@ -235,7 +235,7 @@ class ApiContainer(KnowledgeContainer):
     )
     fleet = providers.Singleton(FleetRepository)
     waits = providers.Singleton(WaitingRepository)
-    log_service = providers.Singleton(LogService, request_logs)
+    log_service = providers.Singleton(LogService, request_logs, KnowledgeContainer.cursors)
     llm_call_service = providers.Singleton(LlmCallService, CommonContainer.settings, KnowledgeContainer.cursors)
     usage_service = providers.Singleton(UsageService, CommonContainer.sessions, providers.Singleton(UsageRepository))
     budget_service = providers.Singleton(BudgetService, CommonContainer.sessions, providers.Singleton(BudgetRepository))

@@ -36,6 +36,15 @@ class RequestEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestFilter:
+    """Which requests somebody asked for: from `since`, before `until`, of one id, which clients may repeat."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LogWindow:
     """Which entries to read: from `since`, before `until`, the newest `limit` of them."""
 

@@ -3,24 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import timedelta
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 from uuid import UUID
 
 from common.database.model.log import LlmCallLog, RequestLog
 from common.database.mongo import Mongo, translated
 from common.errors import UnavailableError
 from common.llm_log import LlmCallEntry, LlmCallFilter
-from common.repository.job import Owner
-from common.request_log import LogWindow, RequestEntry
+from common.request_log import LogWindow, RequestEntry, RequestFilter
 
 _FIRST_SLICE = timedelta(seconds=2)
 _GROWTH = 8
+_ORDER = ("-ts", "-_id")  # several may be of one millisecond
 
 
 class _LogRepository[E: (RequestEntry, LlmCallEntry), D: (RequestLog, LlmCallLog)]:
     """One log of one database. Every method raises `UnavailableError` while MongoDB is away."""
-
-    _order: ClassVar[tuple[str, ...]] = ("-ts",)
 
     def __init__(self, mongo: Mongo, entry: type[E], document: type[D], *, retention: timedelta) -> None:
         self._mongo = mongo
@@ -49,13 +47,17 @@ class _LogRepository[E: (RequestEntry, LlmCallEntry), D: (RequestLog, LlmCallLog
         documents = [{key: getattr(entry, name) for name, key in self._fields.items()} for entry in entries]
         return await self._mongo.insert_many(self._document, documents)
 
-    async def list_by_user(self, owner: Owner, window: LogWindow) -> list[D]:
-        """The entries of one user, newest first."""
-        return await self._list_newest({"user_id": owner.user_id, "tenant_id": owner.tenant_id}, window)
-
-    async def list_by_tenant(self, tenant_id: UUID, window: LogWindow) -> list[D]:
-        """The entries of everybody in a tenant, newest first."""
-        return await self._list_newest({"tenant_id": tenant_id}, window)
+    async def _list_page(self, whose: dict[str, Any], window: LogWindow, after: UUID | None) -> list[D]:
+        """Entries in `window`, newest first; with `after` those behind that one."""
+        whose = {name: value for name, value in whose.items() if value is not None}
+        if after is None:
+            return await self._list_newest(whose, window)
+        place = await self._list({**whose, "_id": after}, 1)
+        if not place:
+            return []  # it expired, and so did all before it
+        same = await self._list({**whose, "ts": place[0].ts, "_id": {"$lt": after}}, window.limit)
+        rest = replace(window, until=min(window.until, place[0].ts), limit=window.limit - len(same))
+        return same + await self._list_newest(whose, rest)
 
     async def _list_newest(self, whose: dict[str, Any], window: LogWindow) -> list[D]:
         """Backwards in growing slices: some servers read and sort a whole window before they give its first entries."""
@@ -71,7 +73,7 @@ class _LogRepository[E: (RequestEntry, LlmCallEntry), D: (RequestLog, LlmCallLog
         if not self._is_prepared:
             raise UnavailableError("The log has not answered yet; try again soon.")
         with translated():
-            return await self._document.find(wanted).sort(*self._order).limit(limit).to_list()
+            return await self._document.find(wanted).sort(*_ORDER).limit(limit).to_list()
 
 
 class RequestLogRepository(_LogRepository[RequestEntry, RequestLog]):
@@ -85,20 +87,16 @@ class RequestLogRepository(_LogRepository[RequestEntry, RequestLog]):
         """The log at `url`; `close` it. Raises `InvalidError` when the URL is malformed."""
         return cls(Mongo(url), retention=retention)
 
-    async def list_by_request_id(
-        self, request_id: str, tenant_id: UUID, *, user_id: UUID | None, limit: int
+    async def list_page(
+        self, tenant_id: UUID, wanted: RequestFilter, window: LogWindow, *, user_id: UUID | None, after: UUID | None
     ) -> list[RequestLog]:
-        """The tenant's requests with this id, newest first, or only those of `user_id`. Clients may repeat an id."""
-        wanted: dict[str, Any] = {"request_id": request_id, "tenant_id": tenant_id}
-        if user_id is not None:
-            wanted["user_id"] = user_id
-        return await self._list(wanted, limit)
+        """The tenant's requests in `window`, newest first, or only those of `user_id`; those behind `after`."""
+        whose = {"tenant_id": tenant_id, "user_id": user_id, "request_id": wanted.request_id}
+        return await self._list_page(whose, window, after)
 
 
 class LlmCallRepository(_LogRepository[LlmCallEntry, LlmCallLog]):
     """The log of calls of language models."""
-
-    _order = ("-ts", "-_id")  # pages begin at one call, and several may be of one millisecond
 
     def __init__(self, mongo: Mongo, *, retention: timedelta) -> None:
         super().__init__(mongo, LlmCallEntry, LlmCallLog, retention=retention)
@@ -114,13 +112,5 @@ class LlmCallRepository(_LogRepository[LlmCallEntry, LlmCallLog]):
         """The tenant's calls in `window`, newest first, or only those of `user_id`; those behind the call `after`."""
         if not self._is_prepared:
             await self.prepare()
-        asked = {"tenant_id": tenant_id, "user_id": user_id, "job_id": wanted.job_id, "model": wanted.model}
-        whose = {name: value for name, value in asked.items() if value is not None}
-        if after is None:
-            return await self._list_newest(whose, window)
-        place = await self._list({**whose, "_id": after}, 1)
-        if not place:
-            return []  # it expired, and so did all before it
-        same = await self._list({**whose, "ts": place[0].ts, "_id": {"$lt": after}}, window.limit)
-        rest = replace(window, until=min(window.until, place[0].ts), limit=window.limit - len(same))
-        return same + await self._list_newest(whose, rest)
+        whose = {"tenant_id": tenant_id, "user_id": user_id, "job_id": wanted.job_id, "model": wanted.model}
+        return await self._list_page(whose, window, after)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +14,13 @@ import pytest
 from loguru import logger
 
 from api.request_log import RequestLogWriter
+from common.database.model.log import RequestLog
 from common.errors import InvalidError, UnavailableError
 from common.ids import new_id
 from common.log_writer import LogCounts
 from common.repository.job import Owner
 from common.repository.log import RequestLogRepository
-from common.request_log import LogWindow, RequestEntry
+from common.request_log import LogWindow, RequestEntry, RequestFilter
 from tests.api.conftest import BuildSettings
 from tests.faults.proxy import TcpProxy
 from tests.fixtures.mongo import connected, database_url
@@ -104,11 +106,15 @@ async def test_entries_are_read_back_as_they_were(mongodb_url: str, entry: MakeE
         await logs.prepare()
         assert await logs.insert_many([first, second, stranger, nobody, old]) == 0
 
-        mine = await logs.list_by_user(owner, last_hour())
-        all_of_tenant = await logs.list_by_tenant(owner.tenant_id, last_hour())
-        one = await logs.list_by_user(owner, last_hour(limit=1))
-        by_id = await logs.list_by_request_id(first.request_id, owner.tenant_id, user_id=None, limit=10)
-        my_by_id = await logs.list_by_request_id(first.request_id, owner.tenant_id, user_id=owner.user_id, limit=10)
+        async def read(user_id: UUID | None, limit: int = 100, **wanted: Any) -> list[RequestLog]:
+            chosen = RequestFilter(**wanted)
+            return await logs.list_page(owner.tenant_id, chosen, last_hour(limit), user_id=user_id, after=None)
+
+        mine = await read(owner.user_id)
+        all_of_tenant = await read(None)
+        one = await read(owner.user_id, limit=1)
+        by_id = await read(None, request_id=first.request_id)
+        my_by_id = await read(owner.user_id, request_id=first.request_id)
 
     assert [log.id for log in mine] == [second.id, first.id]
     assert [log.id for log in one] == [second.id]
@@ -140,11 +146,13 @@ async def test_a_window_is_read_newest_first_however_entries_lie_in_it(
         await logs.prepare()
         await logs.insert_many([entry(ts=now - timedelta(seconds=age)) for age in ages])
         window = LogWindow(now - HOUR, now, 100)
-        found = await logs.list_by_user(owner, window)
-        first = await logs.list_by_tenant(owner.tenant_id, replace(window, limit=4))
+        read = partial(logs.list_page, owner.tenant_id, RequestFilter())
+        found = await read(window, user_id=owner.user_id, after=None)
+        first = await read(replace(window, limit=4), user_id=None, after=None)
+        rest = await read(window, user_id=None, after=first[-1].id)
 
     assert [round((now - each.ts).total_seconds(), 1) for each in found] == ages[:-1]
-    assert [each.id for each in first] == [each.id for each in found[:4]]
+    assert [each.id for each in (*first, *rest)] == [each.id for each in found]
 
 
 async def test_writing_twice_writes_once(mongodb_url: str, entry: MakeEntry) -> None:

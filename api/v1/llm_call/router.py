@@ -9,7 +9,7 @@ from api.dependencies import CallerDep, LlmCallServiceDep, SettingsDep
 from api.feature import feature_router
 from api.paging import CursorQuery, link_next
 from api.v1.llm_call.schema import LlmCallPage, LlmCallRead
-from api.v1.log.dependencies import EARLIEST, Moment, get_window
+from api.v1.log.dependencies import LimitQuery, Moment, choose_window
 from common.llm_log import LlmCallFilter
 from common.request_log import LogWindow
 
@@ -29,12 +29,9 @@ async def get_filter(
 FilterDep = Annotated[LlmCallFilter, Depends(get_filter)]
 
 
-async def get_call_window(
-    settings: SettingsDep, wanted: FilterDep, limit: Annotated[int | None, Query(ge=1)] = None
-) -> LogWindow:
+async def get_call_window(settings: SettingsDep, wanted: FilterDep, limit: LimitQuery = None) -> LogWindow:
     """The time to look through; REQUEST_LOG_MAX_WINDOW bounds it unless one job is meant."""
-    window = await get_window(settings, None if wanted.job_id else wanted.since, wanted.until, limit)
-    return LogWindow(wanted.since or EARLIEST, window.until, window.limit) if wanted.job_id else window
+    return choose_window(settings, wanted.since, wanted.until, limit, is_bounded=wanted.job_id is None)
 
 
 @router.get("")

@@ -26,7 +26,8 @@ class LogRead(BaseModel):
     error_code: str | None
 
 
-class LogList(BaseModel):
+class LogPage(BaseModel):
     """Requests, newest first."""
 
     items: list[LogRead]
+    next_cursor: str | None = Field(description="Give it back as `cursor` to get the next page.")

@@ -64,7 +64,7 @@ function Bubble({ message }: { message: Message }) {
         {message.job_id && look === 'assistant' && <a href={`${BASE}/jobs/${message.job_id}`}>{t('threads.job')}</a>}
       </span>
       {message.content}
-      {message.citations?.map((each) => <details key={each.number} class="more"><summary>[{each.number}] {each.document_name}</summary>{each.text}</details>)}
+      {message.citations?.map((each) => <details key={each.number} class="more"><summary>[{each.number}] {each.document_name}{each.page ? `, ${t('collections.page', { n: each.page })}` : ''}</summary>{each.text}</details>)}
     </div>
   )
 }
