@@ -76,8 +76,8 @@ class BoundEmbeddings:
                 # The limits of the provider, and models that cool, are seen to where requests go out.
                 await call.drop()
                 raise
-            await self._flow.settle(permit, usage.total_tokens)
             await call.settle(usage, is_estimated=answer.usage is None, key=key, response=_pack(answer))
+            await self._flow.settle(permit, usage.total_tokens)
         return answer
 
 

@@ -1,27 +1,31 @@
 """The pieces of a streamed answer, as they come from langchain, turned into ours."""
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import AIMessageChunk
 
-from common.ports import ChatChunk, FinishReason, ToolCall, Usage
+from common.ports import ChatChunk, FinishReason
+from worker.llm.errors import UpstreamError
+from worker.llm.storable import storable
+from worker.llm.tool_calls import ToolCallReader
+from worker.llm.usage import read_usage
 
+# Besides OpenAI's own words those of others; what is not here is a stop.
 _FINISH_REASONS: dict[str, FinishReason] = {
     "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
     "tool_calls": "tool_calls",
+    "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
+    "safety": "content_filter",
+    "recitation": "content_filter",
 }
-
-
-@dataclass(slots=True)
-class _CallSoFar:
-    id: str = ""
-    name: str = ""
-    arguments: str = ""
+_FAILED = frozenset({"error", "abort", "aborted", "insufficient_system_resource", "malformed_function_call"})
+_LONGEST_NAME = 200
 
 
 class AnswerReader:
@@ -32,12 +36,16 @@ class AnswerReader:
 
     def __init__(self, model: str, convert: Callable[[Any], AIMessageChunk | None]) -> None:
         self._model, self._convert = model, convert
-        self._calls: dict[int, _CallSoFar] = {}
+        self._calls = ToolCallReader()
+        self._is_refused = False
         self._rest: ChatChunk | None = None
         self.size = 0
 
     def read(self, chunks: Sequence[Any]) -> ChatChunk:
-        """What came together, in our words. Raises `ValueError` for a tool call without an id or a name."""
+        """What came together, in our words.
+
+        Raises `ValueError` for what cannot be read, `UpstreamError` when the provider says that it broke off.
+        """
         self._rest = None
         text = storable("".join([self._text_of(chunk) for chunk in chunks]))
         self.size += len(text) if text.isascii() else len(text.encode())
@@ -46,47 +54,36 @@ class AnswerReader:
     def _text_of(self, chunk: Any) -> str:
         if (text := _plain_text(chunk)) is not None:
             return text
-        piece = self._convert(chunk)
-        if piece is None:
-            return ""
-        self._take(piece)
-        return piece.text
-
-    def _take(self, piece: AIMessageChunk) -> None:
-        for part in piece.tool_call_chunks:
-            call = self._calls.setdefault(part["index"] or 0, _CallSoFar())
-            call.id = part["id"] or call.id
-            call.name += part["name"] or ""
-            call.arguments += part["args"] or ""
-            self.size += len((part["args"] or "").encode("utf-8", "replace"))
-        told = piece.response_metadata
-        if reason := told.get("finish_reason"):
-            finish = _FINISH_REASONS.get(reason, "stop")
-            calls = self._whole_calls(is_cut=finish in ("length", "content_filter"))
-            self._rest = replace(
-                self._rest or ChatChunk(),
-                model=told.get("model_name") or self._model,
-                finish_reason="tool_calls" if calls and finish == "stop" else finish,
-                tool_calls=calls,
-            )
-        if usage := _to_usage(piece):
+        if not isinstance(chunk, dict):
+            raise ValueError("a chunk is no object")
+        if usage := read_usage(chunk.get("usage")):
             self._rest = replace(self._rest or ChatChunk(), usage=usage)
+        delta = _delta_of(chunk)
+        for part in delta.pop("tool_calls", None) or ():
+            self.size += self._calls.add(part)
+        refusal = delta.pop("refusal", None) or ""
+        self._is_refused = self._is_refused or bool(refusal)
+        piece = self._convert({**chunk, "usage": None})
+        if piece is None:
+            return str(refusal)
+        self._finish(piece.response_metadata)
+        return f"{piece.text}{refusal}"
 
-    def _whole_calls(self, *, is_cut: bool) -> tuple[ToolCall, ...]:
-        """The calls, in order; of an answer that was cut off those whose arguments are whole."""
-        found = [self._calls[index] for index in sorted(self._calls)]
-        return tuple(
-            ToolCall(id=storable(call.id), name=storable(call.name), arguments=storable(call.arguments))
-            for call in found
-            if not is_cut or _is_json(call.arguments)
+    def _finish(self, told: Mapping[str, Any]) -> None:
+        if not (reason := told.get("finish_reason")):
+            return
+        if (folded := str(reason).lower()) in _FAILED:
+            raise UpstreamError(f"{self._model} broke off with the finish reason {folded}")
+        finish = _FINISH_REASONS.get(folded, "stop")
+        if self._is_refused and finish == "stop":
+            finish = "content_filter"
+        calls = self._calls.calls(is_cut=finish in ("length", "content_filter"))
+        self._rest = replace(
+            self._rest or ChatChunk(),
+            model=str(told.get("model_name") or self._model)[:_LONGEST_NAME],
+            finish_reason="tool_calls" if calls and finish == "stop" else finish,
+            tool_calls=calls,
         )
-
-
-def storable(text: str) -> str:
-    """`text` without what PostgreSQL and UTF-8 refuse: NUL and halves of surrogate pairs."""
-    if not text.isascii():
-        text = text.encode("utf-8", "replace").decode()
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _plain_text(chunk: Any) -> str | None:
@@ -99,26 +96,13 @@ def _plain_text(chunk: Any) -> str | None:
         content = delta.get("content")
     except (LookupError, TypeError, ValueError, AttributeError):
         return None
-    if content is None and not delta.get("function_call"):
-        return ""
+    if not content:
+        return None if delta.get("refusal") or delta.get("function_call") else ""
     return content if isinstance(content, str) else None
 
 
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _to_usage(piece: AIMessageChunk) -> Usage | None:
-    usage = piece.usage_metadata
-    if usage is None:
-        return None
-    return Usage(
-        input_tokens=usage["input_tokens"],
-        output_tokens=usage["output_tokens"],
-        total_tokens=usage["total_tokens"],
-        cached_tokens=usage.get("input_token_details", {}).get("cache_read") or 0,
-    )
+def _delta_of(chunk: Mapping[str, Any]) -> dict[str, Any]:
+    """What the first choice of a chunk brings."""
+    choices = chunk.get("choices") or [{}]
+    delta: dict[str, Any] = choices[0].get("delta") or {}
+    return delta

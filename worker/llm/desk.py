@@ -58,9 +58,12 @@ class OpenCall:
         Raises as `PaidLedger.settle` does.
         """
         spending = self._spend(usage, is_estimated=is_estimated)
-        await self._desk.give_back(self._permit, usage.total_tokens)
         self._desk.breaker.succeeded(self._card.name)
-        await self._desk.ledger.settle(self._settlement(spending, key=key, response=response))
+        try:
+            # First of all, before Redis is waited for: what is not written yet would be paid again.
+            await self._desk.ledger.settle(self._settlement(spending, key=key, response=response))
+        finally:
+            await self._desk.give_back(self._permit, usage.total_tokens)
         return spending
 
     async def fail(self, error: Exception, usage: Usage = _NOTHING) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -18,6 +19,7 @@ _LONGEST_DETAIL = 200
 _SHORTEST_PRIVATE = 8
 _WORTH_REPEATING = frozenset({408, 409, 425, 429})
 _KEY_REFUSED = frozenset({401, 403})
+_NO_MONEY = "insufficient_quota"
 # What OpenAI and llama.cpp call a conversation that does not fit.
 _TOO_LONG = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 # What others say of it, in words only.
@@ -60,7 +62,9 @@ def _refusal(error: openai.APIError, model: str, private: Sequence[str]) -> JobE
     if status in _WORTH_REPEATING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
         kind = OverloadedError if status == HTTPStatus.TOO_MANY_REQUESTS else UpstreamError
-        return kind(f"{model} answered {status}", retry_after=parse_retry_after(headers))
+        # Waiting mends an empty account only when somebody hears of it.
+        why = " (insufficient_quota)" if error.code == _NO_MONEY else ""
+        return kind(f"{model} answered {status}{why}", retry_after=parse_retry_after(headers))
     if status in _KEY_REFUSED:
         return PermanentError(f"{model} answered {status}: check OPENAI_API_KEY or the model's own key")
     return PermanentError(f"{model} refused the request ({status}){_detail(error, private)}")
@@ -76,7 +80,7 @@ def _status_of(error: openai.APIError) -> int | None:
 
 def _detail(error: openai.APIError, private: Sequence[str]) -> str:
     """The provider's own words, if it gave any, masked and cut."""
-    body = error.body.get("message") if isinstance(error.body, Mapping) else None
+    body = error.body.get("message") if isinstance(error.body, Mapping) else error.body
     if not isinstance(body, str):
         return ""
     for text in private:
@@ -87,12 +91,21 @@ def _detail(error: openai.APIError, private: Sequence[str]) -> str:
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> timedelta | None:
-    """When to come back, from `Retry-After` in seconds or as an HTTP date; None when it says nothing readable."""
+    """When to come back, from `Retry-After` in seconds or as an HTTP date; None when it says nothing readable.
+
+    `retry-after-ms`, which OpenAI and Azure send as well, is more exact.
+    """
+    with suppress(ValueError):
+        return _bounded(float(headers.get("retry-after-ms", "")) / 1000)
     value = headers.get("retry-after", "").strip()
     try:
         seconds = float(value)
     except ValueError:
         seconds = _seconds_until(value)
+    return _bounded(seconds)
+
+
+def _bounded(seconds: float) -> timedelta | None:
     if math.isnan(seconds):
         return None
     return timedelta(seconds=min(max(seconds, 0.0), _LONGEST_WAIT.total_seconds()))

@@ -1,6 +1,7 @@
 """Server-sent events out of bytes, in whatever pieces these come."""
 
 _END, _BARE_END = b"\n", b"\r"
+_MARK = b"\xef\xbb\xbf"
 
 
 class EventReader:
@@ -11,6 +12,7 @@ class EventReader:
         self._held: list[bytes] = []
         self._size = 0
         self._data: list[bytes] = []
+        self._has_begun = False
 
     def feed(self, piece: bytes) -> list[bytes]:
         """The events that end in `piece`. Raises `ValueError` when one is larger than it may be."""
@@ -43,6 +45,9 @@ class EventReader:
 
     def _events(self, lines: list[bytes]) -> list[bytes]:
         found = []
+        if not self._has_begun:
+            # A stream may begin with the mark of its byte order.
+            self._has_begun, lines[0] = True, lines[0].removeprefix(_MARK)
         for line in lines:
             if line.startswith(b"data:"):
                 self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])

@@ -4,6 +4,8 @@ import io
 import select
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
+from math import inf
 from ssl import SSLContext
 from typing import Any
 from weakref import WeakSet
@@ -17,20 +19,27 @@ BODY = "letuin.body"
 # A proxy of the environment is not for servers on this machine.
 _DIRECT: dict[str, None] = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
 _LARGE = 2**20
+# What is no answer is only read for its message.
+_MOST_OF_REFUSALS = 64 * 1024
 
 
 class Body(httpx2.AsyncByteStream):
-    """The body of an answer as it comes."""
+    """The body of an answer as it comes; of a refusal no more than its beginning."""
 
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         self._answer = answer
+        self._left = inf if answer.status < HTTPStatus.MULTIPLE_CHOICES else _MOST_OF_REFUSALS
 
     async def read(self) -> bytes:
         """What has come since the last call, at least a byte; nothing at the end."""
+        if self._left <= 0:
+            return b""
         try:
-            return await self._answer.content.readany()
+            piece = await self._answer.content.readany()
         except (aiohttp.ClientError, OSError) as error:
             raise _translate(error) from error
+        self._left -= len(piece)
+        return piece
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while piece := await self.read():

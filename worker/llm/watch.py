@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from datetime import timedelta
+from math import inf
 
 from common.errors import PermanentError
 from worker.llm.alarm import Alarm
@@ -21,6 +22,7 @@ class StreamWatch:
         self._alarm = Alarm()
         self._has_begun = False
         self._bytes = 0
+        self._ends = inf
         self.finished = False
 
     async def wait[T](self, step: Awaitable[T]) -> T:
@@ -38,7 +40,9 @@ class StreamWatch:
         """
         self._has_begun = True
         self._bytes += size
-        self.finished = self.finished or finished
+        if finished and not self.finished:
+            # Counted once: what still comes may be anything but the end.
+            self.finished, self._ends = True, self._loop.time() + _USAGE_GRACE.total_seconds()
         if self._bytes > self._max_bytes:
             raise PermanentError(f"the answer is longer than LLM_MAX_ANSWER_BYTES ({self._max_bytes}) allows")
 
@@ -50,8 +54,9 @@ class StreamWatch:
         """Counted from now: a slow reader is not a slow model."""
         if not self._has_begun:
             return self._first
-        wait = (_USAGE_GRACE if self.finished else self._idle).total_seconds()
-        # A finished answer only gets a short grace to tell its usage.
-        deadline = self._loop.time() + wait
+        if self.finished:
+            # Only a grace, to tell the usage.
+            return self._ends
+        deadline = self._loop.time() + self._idle.total_seconds()
         # Empty pieces come before the text; they must not shorten the time for its first piece.
-        return deadline if self._bytes or self.finished else max(self._first, deadline)
+        return deadline if self._bytes else max(self._first, deadline)

@@ -55,7 +55,10 @@ class ChatWire:
         )
         response = await self._http.send(request, stream=True)
         if response.is_success:
-            return ChatStream(response, self._most_bytes)
+            stream = ChatStream(response, self._most_bytes)
+            if response.headers.get("content-type", "").startswith("application/json"):
+                await stream.take_document()
+            return stream
         await response.aread()
         raise self._sdk._make_status_error_from_response(response)
 
@@ -73,8 +76,11 @@ class ChatStream:
 
     def __init__(self, response: httpx2.Response, most_bytes: int) -> None:
         self._response = response
+        self._most_bytes = most_bytes
         self._events = EventReader(most_bytes)
         self._read = _reader(response)
+        self._whole: list[Any] | None = None
+        self._failure: Exception | None = None
         self._is_done = False
 
     async def read(self) -> list[Any] | None:
@@ -82,12 +88,28 @@ class ChatStream:
 
         Raises `ValueError` for what cannot be read, `openai.APIError` when the provider breaks off with an error.
         """
+        if self._whole is not None:
+            self._is_done, chunks, self._whole = True, self._whole, None
+            return chunks
+        if self._failure is not None:
+            raise self._failure
         while not self._is_done:
             if not (piece := await self._read()):
                 return None
-            if chunks := [chunk for data in self._events.feed(piece) if (chunk := self._parse(data)) is not None]:
+            if chunks := self._chunks_of(piece):
                 return chunks
         return None
+
+    async def take_document(self) -> None:
+        """Read an answer that came as one document, though a stream was asked for. Raises as `read` does."""
+        body = b""
+        while piece := await self._read():
+            body += piece
+            if len(body) > self._most_bytes:
+                raise ValueError(f"an answer has more than {self._most_bytes} bytes")
+        document = self._parse(body)
+        choices = [{**choice, "delta": choice["message"]} for choice in document["choices"]]
+        self._whole = [{**document, "choices": choices}]
 
     async def drain(self) -> None:
         """Read what is left, so that the connection can be used again."""
@@ -97,6 +119,19 @@ class ChatStream:
     async def aclose(self) -> None:
         """Give the connection back; what has not come yet is not waited for."""
         await self._response.aclose()
+
+    def _chunks_of(self, piece: bytes) -> list[Any]:
+        chunks: list[Any] = []
+        try:
+            for data in self._events.feed(piece):
+                if (chunk := self._parse(data)) is not None:
+                    chunks.append(chunk)
+        except (ValueError, openai.APIError) as error:
+            if not chunks:
+                raise
+            # What came before it counts: it may be the answer's end.
+            self._failure = error
+        return chunks
 
     def _parse(self, data: bytes) -> Any:
         if self._is_done or data.startswith(_DONE):

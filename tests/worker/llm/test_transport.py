@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from common.ports import ChatMessage, ChatRequest
-from tests.fixtures.provider import Provider
+from tests.fixtures.provider import Provider, Reply
 from tests.worker.chat_calls import Build, ask, build, collect, text_of
 from worker.llm.transport import StreamingClient
 
@@ -90,6 +90,13 @@ async def test_a_compressed_answer_is_read_all_the_same(server: Server, build: B
     serving.start()
     assert text_of(await collect(build(openai_base_url=server.url), ask())) == "Hi"
     serving.join(60)
+
+
+async def test_of_an_endless_refusal_only_the_beginning_is_read(provider: Provider, http: httpx2.AsyncClient) -> None:
+    provider.script(Reply(raw=b"x" * 2**23), Reply(status=400, raw=b"x" * 2**23))
+    sizes = [len((await http.post(f"{provider.url}/chat/completions", json={})).content) for _ in range(2)]
+    assert sizes[0] == 2**23
+    assert 0 < sizes[1] < 2**21
 
 
 async def test_a_question_of_megabytes_goes_out_whole(provider: Provider, build: Build) -> None:
