@@ -35,7 +35,7 @@ _ADD = statement(
            coalesce(sum(u.cost), 0), coalesce(sum(u.input_tokens + u.output_tokens), 0)
     FROM (SELECT date_trunc(:period, now(), 'UTC') AS opened) AS w
     LEFT JOIN usage_records AS u ON u.tenant_id = :tenant_id AND u.started_at >= w.opened AND NOT u.is_cached
-                                    AND (:model IS NULL OR u.model = :model)
+                                    AND (:model IS NULL OR lower(u.model) = lower(:model))
     GROUP BY w.opened
     ON CONFLICT (tenant_id, coalesce(model, ''), period) DO NOTHING
     RETURNING id

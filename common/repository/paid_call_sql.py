@@ -17,9 +17,9 @@ FIND = statement(
     ordinals=INTS,
 )
 
-# Budgets are locked in the order of their ids, here and wherever they are changed. Calls of one statement are counted
-# one after the other, refused ones too: what that refuses wrongly comes back soon. The window of a budget that nobody
-# used since it turned is turned here.
+# Budgets are locked in the order of their ids, here and wherever they are changed; they name models in any case. Calls
+# of one statement are counted one after the other, refused ones too: what that refuses wrongly comes back soon. The
+# window of a budget that nobody used since it turned is turned here.
 RESERVE = statement(
     """
     WITH wanted AS MATERIALIZED (
@@ -30,7 +30,7 @@ RESERVE = statement(
     ), locked AS MATERIALIZED (
         SELECT * FROM budgets AS b
         WHERE EXISTS (SELECT FROM wanted AS w
-                      WHERE w.tenant_id = b.tenant_id AND (b.model IS NULL OR b.model = w.model))
+                      WHERE w.tenant_id = b.tenant_id AND (b.model IS NULL OR lower(b.model) = lower(w.model)))
         ORDER BY id FOR UPDATE
     ), turned AS MATERIALIZED (
         SELECT id, tenant_id, model, max_cost, max_tokens, opened,
@@ -50,7 +50,7 @@ RESERVE = statement(
                  OR coalesce(t.spent_tokens + t.reserved_tokens + sum(w.tokens) OVER line > t.max_tokens, false)
                  AS is_over
         FROM wanted AS w
-        JOIN turned AS t ON t.tenant_id = w.tenant_id AND (t.model IS NULL OR t.model = w.model)
+        JOIN turned AS t ON t.tenant_id = w.tenant_id AND (t.model IS NULL OR lower(t.model) = lower(w.model))
         WINDOW line AS (PARTITION BY t.id ORDER BY w.number)
     ), judged AS (
         SELECT call_id, bool_or(is_over) AS is_over, bool_or(is_over AND is_spent) AS is_spent,
@@ -132,7 +132,8 @@ SETTLE = statement(
         UNION ALL
         SELECT b.id, coalesce(freed.window_start, date_trunc(b.period, used.started_at, 'UTC')), used.cost, used.tokens,
                0, 0
-        FROM used JOIN budgets AS b ON b.tenant_id = used.tenant_id AND (b.model IS NULL OR b.model = used.model)
+        FROM used JOIN budgets AS b ON b.tenant_id = used.tenant_id
+                                       AND (b.model IS NULL OR lower(b.model) = lower(used.model))
         LEFT JOIN freed ON freed.call_id = used.id AND freed.budget_id = b.id
         WHERE NOT used.is_cached
     ), {_TOTAL}, changed AS ({_CHANGE_BUDGETS})

@@ -65,6 +65,11 @@ class MicroBatcher:
             raise errors.exceptions[0] from None
         return _join([task.result() for task in tasks])
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for vectors."""
+        return not self._waiting and not self._sending
+
     async def aclose(self) -> None:
         """Stop what is under way; callers that still wait are cancelled."""
         for share in self._waiting:

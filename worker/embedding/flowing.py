@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from common.ids import new_id
 from worker.embedding.backend import EmbeddingBackend, Vectors
+from worker.llm.breaker import LONGEST_ASKED
 from worker.llm.cooling import put_off
 from worker.llm.errors import OverloadedError
 from worker.llm.flow import FlowCall, FlowControl
@@ -38,7 +39,7 @@ class FlowingModel:
                 answer = await self._backend.embed(texts)
             except OverloadedError as error:
                 delay = self._cooldown if error.retry_after is None else error.retry_after
-                await self._flow.cool_down(self._model, delay)
+                await self._flow.cool_down(self._model, min(delay, LONGEST_ASKED))
                 raise put_off(error, self._cooldown) from None
             await self._flow.settle(permit, answer.tokens)
         return answer

@@ -19,6 +19,8 @@ from worker.llm.flow import FlowControl
 
 _PACKAGED_ITEMS = 64
 _PROBE = "dimension"
+# Users name models, too, where another provider is set: of more than these, one that nobody uses is let go.
+_MOST_MODELS = 64
 
 
 class EmbeddingManager:
@@ -90,8 +92,16 @@ class EmbeddingManager:
             return found
         async with self._building:
             if route.name not in self._batchers:
+                await self._make_room()
                 self._batchers[route.name] = MicroBatcher(await self._build(route), self._limits(route))
         return self._batchers[route.name]
+
+    async def _make_room(self) -> None:
+        if len(self._batchers) < _MOST_MODELS:
+            return
+        if idle := next((name for name, batcher in self._batchers.items() if batcher.is_idle), None):
+            self._dimensions.pop(idle, None)
+            await self._batchers.pop(idle).aclose()
 
     async def _build(self, route: EmbeddingRoute) -> EmbeddingBackend:
         if route.is_packaged:

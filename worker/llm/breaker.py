@@ -10,6 +10,8 @@ from worker.llm.errors import OverloadedError, UpstreamError
 from worker.llm.flow import FlowControl
 
 _LONGEST = timedelta(minutes=10)
+# Whatever a provider asks for: one call an hour tells whether it meant that.
+LONGEST_ASKED = timedelta(hours=1)
 
 
 class Breaker:
@@ -36,7 +38,7 @@ class Breaker:
             if self._streaks[model] < self._after:
                 return
             delay = self._cooldown * 2 ** min(self._streaks[model] - self._after, 10)
-        delay = min(delay, _LONGEST) if error.retry_after is None else delay
+        delay = min(delay, _LONGEST if error.retry_after is None else LONGEST_ASKED)
         if delay > timedelta(0):
             logger.warning("A model cools down: model={} seconds={:g}", model, delay.total_seconds())
             await self._flow.cool_down(model, delay)

@@ -9,19 +9,17 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from loguru import logger
-
-from common.errors import Snooze, TransientError
+from common.errors import JobError
 from common.ports import CallOrigin, ChatChunk, ChatRequest, Usage
 from common.repository.paid_call import CallKey
 from worker.llm.cache import AnswerCache
 from worker.llm.desk import CallDesk, OpenCall
-from worker.llm.errors import OverloadedError
 from worker.llm.journal import AttemptJournal
 from worker.llm.measure import check_window, estimate, fits, guess_usage
 from worker.llm.meter import LlmCall, LlmMeter
 from worker.llm.registry import ModelRegistry, ModelRoute
 from worker.llm.stored_answer import Answer
+from worker.llm.trouble import Trouble
 
 if TYPE_CHECKING:
     from worker.llm_manager import LLMManager
@@ -90,38 +88,26 @@ class ChatGateway:
         """The answer of the first model that gives one; a text that has begun is not begun anew by another model."""
         check_window(request, routes[0].card)
         routes = [routes[0], *(route for route in routes[1:] if fits(request, route.card))]
-        waits: list[Snooze] = []
-        refusal: OverloadedError | None = None
-        failure: TransientError | None = None
+        trouble = Trouble(self._parts.desk)
         for number, route in enumerate(routes):
-            if (failure or refusal) and self._time_left() < _SHORTEST_CALL:
+            if trouble.has_failed and self._time_left() < _SHORTEST_CALL:
                 break
-            try:
-                call = await self._parts.desk.open(self._origin, route.card, estimate(request, route.card))
-            except Snooze as wait:
-                waits.append(wait)
-                continue
             answer = Answer()
             patience = self._patience(len(routes) - number)
             try:
+                call = await self._parts.desk.open(self._origin, route.card, estimate(request, route.card))
                 async with aclosing(self._pass(route, request, call, answer, patience)) as chunks:
                     async for chunk in chunks:
                         yield chunk
-            except OverloadedError as error:
-                refusal = error
-                waits.append(self._parts.desk.put_off(error))
-            except TransientError as error:
-                failure = error
+            except JobError as error:
+                trouble.note(route.name, error, stands_in=number > 0 and not answer.pieces)
             else:
                 await self._conclude(request, routes[0], key, call, answer)
                 yield answer.last_chunk()
                 return
             if answer.pieces or answer.finish_reason:
                 break
-            logger.info("A model did not answer: model={} error={}", route.name, (failure or refusal))
-        if failure is not None:
-            raise failure
-        raise await self._parts.desk.judge_wait(self._origin, min(waits, key=lambda wait: wait.delay), refusal)
+        raise await trouble.verdict(self._origin)
 
     async def _pass(
         self, route: ModelRoute, request: ChatRequest, call: OpenCall, answer: Answer, patience: timedelta | None

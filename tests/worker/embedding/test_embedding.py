@@ -186,6 +186,14 @@ async def test_names_that_are_not_known(build: Build) -> None:
     assert build(openai_api_key=KEY).models[0] == "text-embedding-3-large"
 
 
+async def test_models_that_users_make_up_are_not_kept_for_ever(provider: Provider, with_provider: Build) -> None:
+    manager = with_provider()
+    calls = [manager.embed(EmbedRequest([TEXT], f"made-up-{number}")) for number in range(70)]
+    answers = [*await asyncio.gather(*calls), await manager.embed(EmbedRequest([TEXT], "made-up-0"))]
+    assert {answer.dimension for answer in answers} == {256}
+    assert len(manager._batchers) <= 64 < len({seen.body["model"] for seen in provider.seen})
+
+
 async def test_nothing_to_embed(build: Build) -> None:
     assert await build().embed(EmbedRequest([])) == Embeddings((), PACKAGED_MODEL, 512)
 

@@ -1,13 +1,16 @@
 """Calls of models through jobs: usage, tools, fallbacks, cooling, cached answers; nothing tells a key."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from common.container import CommonContainer
 from common.queue.status import JobStatus
 from tests.fixtures.provider import Provider, Reply
 from tests.worker.llm.conftest import KEY, Desk, Working
+from worker.llm.flow import FlowControl, Permit
 
 
 async def test_an_answer_is_counted_with_its_price(provider: Provider, desk: Desk, working: Working) -> None:
@@ -62,6 +65,48 @@ async def test_a_refusal_for_good_is_no_reason_to_ask_another(provider: Provider
     assert job.error is not None
     assert (job.status, job.error["code"], len(provider.seen)) == (JobStatus.FAILED, "permanent", 1)
     assert KEY not in str(job.error)
+
+
+async def test_what_keeps_a_stand_in_away_does_not_end_the_job(
+    provider: Provider, desk: Desk, working: Working
+) -> None:
+    await desk.budget(max_tokens=1, model="gpt-4o-mini")
+    provider.script(Reply(status=503), Reply(status=400, error={"message": "no tools here"}), Reply())
+    async with working(llm_fallbacks={"gpt-4o": ["gpt-4o-mini", "gpt-5"]}, llm_cooldown_after=9):
+        job = await desk.ask(model="gpt-4o")
+    assert (job.status, job.attempt) == (JobStatus.SUCCEEDED, 2)
+    assert [seen.body["model"] for seen in provider.seen] == ["gpt-4o", "gpt-5", "gpt-4o"]
+
+
+async def test_an_absurd_time_to_come_back_is_bounded(
+    container: CommonContainer, provider: Provider, desk: Desk, working: Working
+) -> None:
+    provider.script(Reply(status=429, headers={"Retry-After": "315360000"}))
+    async with working():
+        await desk.watcher.until((await desk.submit()).id, "job.retrying")
+        left = await container.redis().pttl(container.keys().flow("model:gpt-4o-mini", "cooldown"))
+    assert 0 < left <= 3_600_000
+
+
+async def test_what_was_paid_is_written_before_redis_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, desk: Desk, working: Working
+) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+    settle = FlowControl.settle
+
+    async def slow(control: FlowControl, permit: Permit, tokens: int | None = None) -> None:
+        asked.set()
+        await go_on.wait()
+        await settle(control, permit, tokens)
+
+    monkeypatch.setattr(FlowControl, "settle", slow)
+    async with working(), asyncio.timeout(60):
+        job = await desk.submit()
+        await asked.wait()
+        rows = await desk.usage()
+        go_on.set()
+        await desk.watcher.ended(job)
+    assert [row.output_tokens for row in rows] == [4]
 
 
 async def test_too_many_requests_cool_the_model_for_everybody(provider: Provider, desk: Desk, working: Working) -> None:

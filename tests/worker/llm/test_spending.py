@@ -81,7 +81,7 @@ async def test_a_job_over_budget_waits_until_the_window_turns_or_fails(desk: Des
 
 
 async def test_a_budget_of_one_model_binds_no_other(desk: Desk, working: Working) -> None:
-    await desk.budget(max_tokens=1, model="metered")
+    await desk.budget(max_tokens=1, model="Metered")
     async with working(**METERED):
         refused = await desk.ask("Hi", max_tokens=10)
         other = await desk.ask("Hi", model="gpt-4o", max_tokens=10)
