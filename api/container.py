@@ -39,6 +39,7 @@ from api.v1.llm_call.service import LlmCallService
 from api.v1.log.service import LogService
 from api.v1.mail.service import MailService
 from api.v1.ops.service import OpsService
+from api.v1.schedule.check import ScheduleCheck
 from api.v1.schedule.run_now import ManualRuns
 from api.v1.schedule.service import ScheduleService
 from api.v1.tenant.service import TenantService
@@ -219,7 +220,10 @@ class ApiContainer(KnowledgeContainer):
         CommonContainer.sessions,
         CommonContainer.schedules,
         CommonContainer.firings,
-        CommonContainer.catalog,
+        providers.Singleton(
+            *(ScheduleCheck, CommonContainer.settings, CommonContainer.catalog, CommonContainer.firings),
+            KnowledgeContainer.references,
+        ),
         CommonContainer.announcer,
         KnowledgeContainer.cursors,
         CommonContainer.settings,

@@ -23,8 +23,9 @@ class KnowledgeContainer(CommonContainer):
     cursors = providers.Singleton(CursorSigner, secret)
     threads = providers.Singleton(ThreadRepository)
     collections = providers.Singleton(CollectionRepository)
+    references = providers.Singleton(References, CommonContainer.sessions, threads, collections)
     thread_service = providers.Singleton(
-        ThreadService, CommonContainer.sessions, threads, cursors, CommonContainer.request_keys
+        ThreadService, CommonContainer.sessions, threads, cursors, CommonContainer.request_keys, references
     )
     turn_service = providers.Singleton(
         TurnService,
@@ -59,4 +60,3 @@ class KnowledgeContainer(CommonContainer):
         CommonContainer.request_keys,
     )
     erasure = providers.Singleton(Erasure, threads, collections, CommonContainer.queue)
-    references = providers.Singleton(References, CommonContainer.sessions, threads, collections)

@@ -1,8 +1,9 @@
-"""Whether the threads and collections that a job names are its owner's. Workers look again when it runs."""
+"""Whether the threads and collections that a request names are there for its owner. Workers look again at run time."""
 
 from uuid import UUID
 
 from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.database.session import Sessions
 from common.errors import InvalidError
@@ -12,6 +13,8 @@ from common.jobs.rag_answer import RagAnswerPayload
 from common.repository.collection import CollectionRepository
 from common.repository.job import Owner
 from common.repository.thread import ThreadRepository
+
+_PAYLOAD = ("body", "payload")
 
 
 class References:
@@ -23,19 +26,36 @@ class References:
         self._collections = collections
 
     async def check(self, payload: BaseModel, owner: Owner) -> None:
-        """Raises `InvalidError` that names what is not there, or not the owner's."""
-        thread_id = payload.thread_id if isinstance(payload, AgentRunPayload) else None
-        collection_id = None
-        if isinstance(payload, AgentRunPayload | RagAnswerPayload | CollectionSearchPayload):
-            collection_id = payload.collection_id
-        if thread_id is None and collection_id is None:
-            return
-        async with self._sessions() as db:
-            if thread_id is not None and await self._threads.find(db, thread_id, owner) is None:
-                raise _missing("thread", thread_id)
-            if collection_id is not None and not await self._collections.exists(db, collection_id, owner):
-                raise _missing("collection", collection_id)
+        """Raises `InvalidError` that names what is not there, or not for the owner to use."""
+        if any(_named(payload)):
+            async with self._sessions() as db:
+                await self.check_in(db, payload, owner)
+
+    async def check_in(self, db: AsyncSession, payload: BaseModel, owner: Owner) -> None:
+        """`check` inside of a transaction."""
+        thread_id, collection_id = _named(payload)
+        if thread_id is not None and await self._threads.find(db, thread_id, owner) is None:
+            raise _missing("thread", thread_id, _PAYLOAD)
+        await self.check_collection(db, collection_id, owner, path=_PAYLOAD)
+
+    async def check_collection(
+        self, db: AsyncSession, collection_id: UUID | None, owner: Owner, *, path: tuple[str, ...]
+    ) -> None:
+        """Raises `InvalidError` for one that the owner may not read; `path` is where it was named."""
+        if collection_id is not None and await self._collections.find_owner(db, collection_id, owner) is None:
+            raise _missing("collection", collection_id, path)
 
 
-def _missing(what: str, id_: UUID) -> InvalidError:
-    return InvalidError(f"{what} {id_} does not exist", path=("body", "payload", f"{what}_id"))
+def _named(payload: BaseModel) -> tuple[UUID | None, UUID | None]:
+    """The thread and the collection."""
+    match payload:
+        case AgentRunPayload():
+            return payload.thread_id, payload.collection_id
+        case RagAnswerPayload() | CollectionSearchPayload():
+            return None, payload.collection_id
+        case _:
+            return None, None
+
+
+def _missing(what: str, id_: UUID, path: tuple[str, ...]) -> InvalidError:
+    return InvalidError(f"{what} {id_} does not exist", path=(*path, f"{what}_id"))

@@ -14,4 +14,4 @@ async def find_collection(client: ApiClient, name: str) -> dict[str, Any]:
     try:
         return await client.get("/collections", name)
     except CommandError as error:
-        raise CommandError(f"You have no collection {name!r}; `letuin collections list` shows yours.") from error
+        raise CommandError(f"There is no collection {name!r} for you; see `letuin collections list`.") from error

@@ -12,6 +12,7 @@ from rich.table import Table
 from common.cli.api_client import ApiClient
 from common.cli.asking import ask
 from common.cli.collection_lookup import find_collection
+from common.cli.collection_sharing import Name, share, sharing_of, unshare, update
 from common.cli.exits import CommandError, ExitCode
 from common.cli.options import JsonOption, UrlOption
 from common.cli.output import answer_console, error_console, print_json, printable
@@ -20,7 +21,6 @@ from common.cli.upload_view import showing_upload
 from common.cli.watching import Stay, stay_with
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Keep documents in collections, and search them.")
-Name = Annotated[str, typer.Argument(metavar="COLLECTION", help="Its name or id.")]
 Filter = Annotated[str | None, typer.Option("--filter", metavar="JSON", help='Narrow the search: {"year": 2026}.')]
 LimitOption = Annotated[int, typer.Option(min=1, max=50, help="Most passages.")]
 _SHOWN = 300
@@ -30,11 +30,13 @@ _SHOWN = 300
 def create(
     name: Annotated[str, typer.Argument(help="What you call it.")],
     description: Annotated[str | None, typer.Option(help="What is in it.")] = None,
+    shared: Annotated[bool, typer.Option("--shared", help="Let your whole tenant read and search it.")] = False,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
     """Add a collection; prints its id."""
     body = {"name": name} | ({"description": description} if description else {})
+    body |= {"visibility": "tenant"} if shared else {}
     made = ask(url, lambda client: client.post("/collections", body=body))
     if as_json:
         print_json(made)
@@ -44,14 +46,20 @@ def create(
 
 @app.command("list")
 def list_collections(as_json: JsonOption = False, url: UrlOption = None) -> None:
-    """List your collections, the newest first."""
+    """List your collections and those shared with your tenant, the newest first."""
     page = ask(url, lambda client: client.get("/collections"))
     if as_json:
         print_json(page)
     elif page["items"]:
-        _print_table(page["items"], ("id", "name", "document_count", "embedding_model", "created_at"))
+        rows = [{**each, "sharing": sharing_of(each)} for each in page["items"]]
+        _print_table(rows, ("id", "name", "sharing", "document_count", "embedding_model", "created_at"))
     else:
         error_console().print("No collections yet.")
+
+
+app.command()(update)
+app.command()(share)
+app.command()(unshare)
 
 
 @app.command()

@@ -19,14 +19,14 @@ class Passage:
 
 
 class Retriever(Protocol):
-    """The collections of the job's owner, to read."""
+    """The collections that the job's owner may read: their own, and those shared with their tenant."""
 
     async def retrieve(
         self, collection_id: UUID, query: str, *, limit: int = 5, where: Mapping[str, Any] | None = None
     ) -> list[Passage]:
         """The passages most alike to `query`, best first; `where` narrows by metadata and never widens the tenant.
 
-        Raises `PermanentError` for a collection that is not the owner's or a `where` that is no filter, and as
+        Raises `PermanentError` for a collection that the owner may not read or a `where` that is no filter, and as
         `EmbeddingModel.embed` does.
         """
         ...

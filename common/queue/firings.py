@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.database.model import Job, Schedule
@@ -55,16 +55,22 @@ class FiringWriter:
         Raises `UnknownKindError` when no release knows the kind, `InvalidError` or `TooLargeError` when the payload is
         not (or no longer) what the kind takes.
         """
+        payload = self.build_payload(schedule, slot, now)
+        owner = Owner(schedule.tenant_id, schedule.owner_id)
+        kind = self._catalog.get_kind(schedule.kind)
+        return self._queue.prepare(kind, payload, owner=owner, options=options_of(schedule, slot))
+
+    def build_payload(self, schedule: Schedule, slot: datetime, now: datetime) -> BaseModel:
+        """The payload of a slot, its places filled in. Raises `UnknownKindError` or `InvalidError`."""
         kind = self._catalog.get_kind(schedule.kind)
         facts = FiringFacts(slot, now, schedule.last_slot, schedule.timezone, schedule.id, schedule.name)
         try:
-            payload = kind.payload.model_validate(render(schedule.payload, facts))
+            payload: BaseModel = kind.payload.model_validate(render(schedule.payload, facts))
         except ValidationError as error:
             raise InvalidError(f"the payload does not fit {kind.name}: {_first(error)}") from error
         except ValueError as error:
             raise InvalidError(f"the payload does not fit {kind.name}: {error}") from error
-        owner = Owner(schedule.tenant_id, schedule.owner_id)
-        return self._queue.prepare(kind, payload, owner=owner, options=options_of(schedule, slot))
+        return payload
 
     async def write(self, db: AsyncSession, planned: Sequence[PlannedFiring]) -> list[Job]:
         """Insert the firings that nobody has settled before, and their jobs. Returns the jobs."""

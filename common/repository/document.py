@@ -1,4 +1,4 @@
-"""Queries about documents from their owners' side. Every query names tenant and owner."""
+"""Queries about documents. Whoever may read a collection reads its documents; changes name tenant and owner."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, insert, select, update
+from sqlalchemy import Select, and_, func, insert, select, update
 
 from common.database.model import Collection, Document, DocumentVersion, Job
+from common.repository.collection_access import read_by
 from common.repository.job import Owner
 from common.repository.sql import Executor
 
@@ -55,33 +56,35 @@ class DocumentRepository:
     """Documents and their versions."""
 
     async def count(self, db: Executor, collection_id: UUID, owner: Owner) -> int:
-        """How many documents a collection has."""
-        query = select(func.count()).select_from(Document).where(_in(collection_id, owner))
+        """How many documents the owner's collection has."""
+        is_in = and_(Document.collection_id == collection_id, Document.deleted_at.is_(None))
+        is_owners = and_(Document.tenant_id == owner.tenant_id, Document.owner_id == owner.user_id)
+        query = select(func.count()).select_from(Document).where(is_in, is_owners)
         return (await db.execute(query)).scalar_one()
 
-    async def find(self, db: Executor, collection_id: UUID, document_id: UUID, owner: Owner) -> DocumentState | None:
+    async def find(self, db: Executor, collection_id: UUID, document_id: UUID, reader: Owner) -> DocumentState | None:
         """One document."""
-        query = _states(collection_id, owner).where(Document.id == document_id)
+        query = _states(collection_id, reader).where(Document.id == document_id)
         row = (await db.execute(query)).one_or_none()
         return None if row is None else DocumentState(*row)
 
-    async def find_named(self, db: Executor, collection_id: UUID, name: str, owner: Owner) -> DocumentState | None:
+    async def find_named(self, db: Executor, collection_id: UUID, name: str, reader: Owner) -> DocumentState | None:
         """The document of this name."""
-        row = (await db.execute(_states(collection_id, owner).where(Document.name == name))).one_or_none()
+        row = (await db.execute(_states(collection_id, reader).where(Document.name == name))).one_or_none()
         return None if row is None else DocumentState(*row)
 
-    async def find_file(self, db: Executor, document_id: UUID, owner: Owner) -> DocumentVersion | None:
-        """The newest content of the owner's document, whatever collection it is in."""
+    async def find_file(self, db: Executor, document_id: UUID, reader: Owner) -> DocumentVersion | None:
+        """The newest content of a document that the reader may read, whatever collection it is in."""
         newest = and_(DocumentVersion.document_id == Document.id, DocumentVersion.version == Document.latest_version)
-        query = select(DocumentVersion).join(Document, newest)
-        mine = (Document.id == document_id, Document.tenant_id == owner.tenant_id, Document.owner_id == owner.user_id)
-        return (await db.execute(query.where(*mine, Document.deleted_at.is_(None)))).scalar_one_or_none()
+        query = select(DocumentVersion).join(Document, newest).join(Collection, Collection.id == Document.collection_id)
+        is_one = and_(Document.id == document_id, Document.tenant_id == reader.tenant_id, Document.deleted_at.is_(None))
+        return (await db.execute(query.where(is_one, read_by(reader)))).scalar_one_or_none()
 
     async def list_page(
-        self, db: Executor, collection_id: UUID, owner: Owner, wanted: DocumentFilter
+        self, db: Executor, collection_id: UUID, reader: Owner, wanted: DocumentFilter
     ) -> list[DocumentState]:
         """One page, newest first."""
-        query = _states(collection_id, owner)
+        query = _states(collection_id, reader)
         if wanted.name is not None:
             query = query.where(Document.name == wanted.name)
         if wanted.before_id is not None:
@@ -165,21 +168,18 @@ async def end_versions(
     return revision
 
 
-def _states(collection_id: UUID, owner: Owner) -> Select[Any]:
+def _states(collection_id: UUID, reader: Owner) -> Select[Any]:
     newest = and_(DocumentVersion.document_id == Document.id, DocumentVersion.version == Document.latest_version)
     return (
         select(Document, DocumentVersion, Job.status, Job.error, Job.progress)
         .join(DocumentVersion, newest)
         .outerjoin(Job, Job.id == DocumentVersion.job_id)
-        .where(_in(collection_id, owner))
+        .join(Collection, Collection.id == Document.collection_id)
+        .where(
+            Document.collection_id == collection_id,
+            Document.tenant_id == reader.tenant_id,
+            Document.deleted_at.is_(None),
+            read_by(reader),
+        )
         .execution_options(populate_existing=True)
-    )
-
-
-def _in(collection_id: UUID, owner: Owner) -> ColumnElement[bool]:
-    return and_(
-        Document.collection_id == collection_id,
-        Document.tenant_id == owner.tenant_id,
-        Document.owner_id == owner.user_id,
-        Document.deleted_at.is_(None),
     )

@@ -1,4 +1,4 @@
-"""What a search may find: the one place that decides it. Every query names tenant and owner."""
+"""What a search may find: the one place that decides it. Every query asks `read_by`."""
 
 from collections.abc import Collection as Ids
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import and_, or_, select
 
 from common.database.model import Collection, Document, DocumentVersion
+from common.repository.collection_access import read_by
 from common.repository.job import Owner
 from common.repository.sql import Executor
 
@@ -35,14 +36,9 @@ class FoundVersion:
 class PassageRepository:
     """Reads for searches. Chroma only proposes; these rows decide what is shown."""
 
-    async def look(self, db: Executor, collection_id: UUID, owner: Owner) -> SearchGround | None:
-        """The owner's collection as it is now."""
-        is_owners = and_(
-            Collection.id == collection_id,
-            Collection.tenant_id == owner.tenant_id,
-            Collection.owner_id == owner.user_id,
-            Collection.deleted_at.is_(None),
-        )
+    async def look(self, db: Executor, collection_id: UUID, reader: Owner) -> SearchGround | None:
+        """The collection as it is now; None when the reader may not read it."""
+        is_one = and_(Collection.id == collection_id, read_by(reader))
         # One statement: revision and hidden versions of the same moment.
         hides = and_(
             DocumentVersion.collection_id == Collection.id,
@@ -51,7 +47,7 @@ class PassageRepository:
             or_(DocumentVersion.found_from.is_(None), DocumentVersion.found_until.is_not(None)),
         )
         columns = (Collection.revision, Collection.embedding_model, Collection.embedding_dimension, DocumentVersion.id)
-        rows = (await db.execute(select(*columns).outerjoin(DocumentVersion, hides).where(is_owners))).all()
+        rows = (await db.execute(select(*columns).outerjoin(DocumentVersion, hides).where(is_one))).all()
         if not rows:
             return None
         revision, model, dimension, _ = rows[0]
@@ -59,17 +55,18 @@ class PassageRepository:
         return SearchGround(collection_id, revision, model, dimension, hidden)
 
     async def find_versions(
-        self, db: Executor, ground: SearchGround, ids: Ids[UUID], owner: Owner
+        self, db: Executor, ground: SearchGround, ids: Ids[UUID], reader: Owner
     ) -> dict[UUID, FoundVersion]:
-        """Those of `ids` that the revision of `ground` finds."""
+        """Those of `ids` that the revision of `ground` finds; none when the reader may not read it any more."""
         query = (
             select(DocumentVersion.id, Document.id, Document.name, DocumentVersion.passage_count)
             .join(Document, Document.id == DocumentVersion.document_id)
+            .join(Collection, Collection.id == DocumentVersion.collection_id)
             .where(
                 DocumentVersion.id.in_(ids),
                 DocumentVersion.collection_id == ground.collection_id,
-                DocumentVersion.tenant_id == owner.tenant_id,
-                DocumentVersion.owner_id == owner.user_id,
+                DocumentVersion.tenant_id == reader.tenant_id,
+                read_by(reader),
                 DocumentVersion.found_from <= ground.revision,
                 or_(DocumentVersion.found_until.is_(None), DocumentVersion.found_until > ground.revision),
             )

@@ -88,6 +88,7 @@ NIGHTLY = {"name": "nightly", "cron": "0 3 * * *", **ECHO}
 PAST = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}
 TALK = {"title": "about queues"}
 SEARCH = {"query": "hello"}
+ABOUT = {"description": "about"}
 HOOK = {"url": "https://example.com/letuin"}
 BUDGET = {"period": "day", "max_tokens": 1000}
 _USERS = (*OWNER_SIDE, "peer", "other")
@@ -147,6 +148,7 @@ TABLE = (
     Access("POST /api/v1/collections", EVERYBODY, body={"name": "a new name"}),
     Access("GET /api/v1/collections", EVERYBODY),
     Access("GET /api/v1/collections/{collection_id}", OWNER_SIDE, makes="collection"),
+    Access("PATCH /api/v1/collections/{collection_id}", OWNER_SIDE, makes="collection", body=ABOUT),
     Access("DELETE /api/v1/collections/{collection_id}", OWNER_SIDE, makes="collection"),
     Access("POST /api/v1/collections/{collection_id}/search", OWNER_SIDE, makes="collection", body=SEARCH),
     Access("POST /api/v1/collections/{collection_id}/documents", OWNER_SIDE, makes="collection", is_upload=True),
@@ -209,4 +211,24 @@ TABLE = (
     Access("GET /api/v1/api-keys", EVERYBODY),
     Access("GET /api/v1/api-keys/{key_id}", (*OWNER_SIDE, *ADMINS), makes="key"),
     Access("DELETE /api/v1/api-keys/{key_id}", (*OWNER_SIDE, *ADMINS), makes="key"),
+)
+
+_READERS = (*OWNER_SIDE, *WATCHERS, "peer")
+_COLLECTION = "/api/v1/collections/{collection_id}"
+_DOCUMENTS = f"{_COLLECTION}/documents"
+_DOCUMENT = f"{_DOCUMENTS}/{{document_id}}"
+_SHARED: dict[str, Any] = {"makes": "shared_collection", "knows": (*WATCHERS, "peer")}
+_SHARED_DOCUMENT = {**_SHARED, "makes": "shared_document"}
+
+# The same routes once more, for a collection that the tenant may read: others of it get 403 for changes.
+SHARED = (
+    Access(f"GET {_COLLECTION}", _READERS, **_SHARED),
+    Access(f"PATCH {_COLLECTION}", OWNER_SIDE, **_SHARED, body=ABOUT),
+    Access(f"DELETE {_COLLECTION}", OWNER_SIDE, **_SHARED),
+    Access(f"POST {_COLLECTION}/search", _READERS, **_SHARED, body=SEARCH),
+    Access(f"POST {_DOCUMENTS}", OWNER_SIDE, **_SHARED, is_upload=True),
+    Access(f"GET {_DOCUMENTS}", _READERS, **_SHARED),
+    Access(f"GET {_DOCUMENT}", _READERS, **_SHARED_DOCUMENT),
+    Access(f"GET {_DOCUMENT}/content", _READERS, **_SHARED_DOCUMENT),
+    Access(f"DELETE {_DOCUMENT}", OWNER_SIDE, **_SHARED_DOCUMENT),
 )

@@ -14,7 +14,7 @@ from common.container import CommonContainer
 from common.database.model import Job
 from common.ids import new_id
 from tests.api.conftest import PRODUCTION, BuildSettings, Connect
-from tests.security.matrix import ACTORS, LIMITED, PERSONAL, PUBLIC, TABLE, Access
+from tests.security.matrix import ACTORS, LIMITED, PERSONAL, PUBLIC, SHARED, TABLE, Access
 from tests.security.members import MakeMember
 from tests.security.tenant_watch import watching_tenants
 from tests.security.world import World
@@ -68,7 +68,7 @@ async def test_everybody_gets_what_the_table_says(
     async with connect(**PRODUCTION, search_wait=0) as http:
         world = await World.build(http, make_member, container)
         with watching_tenants() as watch:
-            wrong = [line for access in TABLE for line in await check(world, access, ACTORS)]
+            wrong = [line for access in (*TABLE, *SHARED) for line in await check(world, access, ACTORS)]
         for access in PERSONAL:
             wrong += await check(world, access, ("anonymous", "service", "key", *LIMITED))
     wrong += [f"a statement names no tenant: {statement}" for statement in watch.found]

@@ -30,7 +30,7 @@ async def test_z05_what_belongs_to_others_cannot_be_named(client: httpx2.AsyncCl
     owner, other = await make_member(), await make_member()
     job_id, hook_id = await make(client, owner, "jobs", ECHO), await make(client, owner, "webhooks", HOOK)
     for named in (
-        {"depends_on": [job_id]},
+        {"after": [job_id]},
         {"webhook": hook_id},
         {"webhook": HOOK["url"]},
     ):
@@ -49,10 +49,10 @@ async def test_z05_schedules_and_batches_are_no_way_round(client: httpx2.AsyncCl
     owner, other = await make_member(), await make_member()
     job_id = await make(client, owner, "jobs", ECHO)
     batch = await client.post(
-        f"{JOBS}/batch", json={"jobs": [{**ECHO, "depends_on": [job_id]}, ECHO]}, headers=other.headers
+        f"{JOBS}/batch", json={"jobs": [{**ECHO, "after": [job_id]}, ECHO]}, headers=other.headers
     )
     assert [item["status"] for item in batch.json()["items"]] == [422, 202]
-    smuggled = await client.post(f"{API}/schedules", json={**NIGHTLY, "depends_on": [job_id]}, headers=other.headers)
+    smuggled = await client.post(f"{API}/schedules", json={**NIGHTLY, "after": [job_id]}, headers=other.headers)
     assert smuggled.status_code == 422
 
 

@@ -127,12 +127,21 @@ class World:
         """A collection without documents."""
         return {"collection_id": (await self.create("owner", "/collections", {"name": str(new_id())}))["id"]}
 
-    async def make_document(self) -> dict[str, str]:
-        """A document in a collection of its own."""
-        place = await self.make_collection()
+    async def make_document(self, place: dict[str, str] | None = None) -> dict[str, str]:
+        """A document in a collection of its own, or in the one of `place`."""
+        place = place or await self.make_collection()
         made = await self.upload("owner", f"{API}/collections/{place['collection_id']}/documents")
         assert made.status_code == 202, made.text
         return {**place, "document_id": made.json()["document"]["id"]}
+
+    async def make_shared_collection(self) -> dict[str, str]:
+        """A collection that everybody of the owner's tenant may read."""
+        wanted = {"name": str(new_id()), "visibility": "tenant"}
+        return {"collection_id": (await self.create("owner", "/collections", wanted))["id"]}
+
+    async def make_shared_document(self) -> dict[str, str]:
+        """A document in a shared collection of its own."""
+        return await self.make_document(await self.make_shared_collection())
 
     async def make_webhook(self) -> dict[str, str]:
         """An endpoint."""

@@ -48,7 +48,7 @@ async def upload_document(
 
     Searches find what was there before until the job has succeeded, and from then on the new content.
     """
-    await service.require_collection(collection_id, caller.owner)
+    await service.require_own(collection_id, caller.owner)
     async with reading_upload(request, settings) as upload:
         accepted = await service.upload(collection_id, caller.owner, upload, request_id, idempotency.key_of_content)
     mark_replayed(response, is_replayed=accepted.is_replayed)

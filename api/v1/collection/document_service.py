@@ -1,4 +1,4 @@
-"""Documents, for their owners."""
+"""Documents, for those who may read their collection."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.config import ApiSettings
 from api.cursors import CursorSigner, scope_of
-from api.v1.collection.service import missing_collection
+from api.v1.collection.service import missing_collection, require_own
 from api.v1.collection.upload import Upload
 from common.database.model import Collection, DocumentVersion, IdempotencyKey, Job
 from common.database.session import Sessions
@@ -78,7 +78,7 @@ class _Arrival:
 
 
 class DocumentService:
-    """Every method acts for `owner` and raises `NotFoundError` for what belongs to others."""
+    """Raises `NotFoundError` for what the `reader` may not read, `ForbiddenError` when they may but are no `owner`."""
 
     def __init__(
         self,
@@ -104,11 +104,10 @@ class DocumentService:
         self._storage = storage
         self._cursors = cursors
 
-    async def require_collection(self, collection_id: UUID, owner: Owner) -> None:
-        """Raises `NotFoundError` before anything of a body is read."""
+    async def require_own(self, collection_id: UUID, owner: Owner) -> None:
+        """Raises `NotFoundError` or `ForbiddenError` before anything of a body is read."""
         async with self._sessions() as db:
-            if not await self._collections.exists(db, collection_id, owner):
-                raise missing_collection(collection_id)
+            await require_own(db, self._collections, collection_id, owner)
 
     async def upload(
         self, collection_id: UUID, owner: Owner, upload: Upload, request_id: str, name_key: NameKey
@@ -137,33 +136,33 @@ class DocumentService:
             await self._discard(key)
         return accepted
 
-    async def get(self, collection_id: UUID, document_id: UUID, owner: Owner) -> DocumentState:
+    async def get(self, collection_id: UUID, document_id: UUID, reader: Owner) -> DocumentState:
         """One document."""
         async with self._sessions() as db:
-            found = await self._documents.find(db, collection_id, document_id, owner)
+            found = await self._documents.find(db, collection_id, document_id, reader)
         if found is None:
             raise _missing(document_id)
         return found
 
     async def list_page(
-        self, collection_id: UUID, owner: Owner, wanted: DocumentFilter, cursor: str | None
+        self, collection_id: UUID, reader: Owner, wanted: DocumentFilter, cursor: str | None
     ) -> DocumentsFound:
         """One page, newest first. Raises `InvalidError` for a foreign cursor."""
         scope = f"{collection_id}{scope_of(wanted)}"
-        before_id = None if cursor is None else self._cursors.read(owner.user_id, cursor, scope)
+        before_id = None if cursor is None else self._cursors.read(reader.user_id, cursor, scope)
         page = replace(wanted, before_id=before_id, limit=wanted.limit + 1)
         async with self._sessions() as db:
-            if not await self._collections.exists(db, collection_id, owner):
+            if await self._collections.find_owner(db, collection_id, reader) is None:
                 raise missing_collection(collection_id)
-            found = await self._documents.list_page(db, collection_id, owner, page)
+            found = await self._documents.list_page(db, collection_id, reader, page)
         shown, has_more = found[: wanted.limit], len(found) > wanted.limit
-        following = self._cursors.sign(owner.user_id, shown[-1].document.id, scope) if has_more else None
+        following = self._cursors.sign(reader.user_id, shown[-1].document.id, scope) if has_more else None
         return DocumentsFound(shown, following)
 
-    async def open_content(self, collection_id: UUID, document_id: UUID, owner: Owner) -> Content:
+    async def open_content(self, collection_id: UUID, document_id: UUID, reader: Owner) -> Content:
         """The file that was uploaded last. Raises `UnavailableError` when the storage does not give it."""
-        state = await self.get(collection_id, document_id, owner)
-        pieces = self._storage.read(FileKey(owner.tenant_id, collection_id, state.version.id))
+        state = await self.get(collection_id, document_id, reader)
+        pieces = self._storage.read(FileKey(reader.tenant_id, collection_id, state.version.id))
         try:
             first = await anext(pieces, b"")
         except OSError as error:
@@ -176,6 +175,7 @@ class DocumentService:
         async with self._sessions.begin() as db:
             collection = await self._collections.lock(db, collection_id, owner)
             if collection is None:
+                await require_own(db, self._collections, collection_id, owner)
                 raise missing_collection(collection_id)
             if not await self._documents.delete(db, collection, document_id, owner):
                 raise _missing(document_id)

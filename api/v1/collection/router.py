@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import Header, Request, Response, status
+from fastapi import Header, Query, Request, Response, status
 
+from api.audit_trail import AuditTrail, AuditTrailDep
 from api.dependencies import CallerDep, RequestIdDep, SettingsDep
 from api.feature import feature_router
 from api.preferences import name_async, parse_wait
@@ -16,11 +17,19 @@ from api.v1.collection.dependencies import (
     NameQuery,
     SearchServiceDep,
 )
-from api.v1.collection.schema import CollectionCreate, CollectionPage, CollectionRead, SearchAnswer, SearchRequest
+from api.v1.collection.schema import (
+    CollectionCreate,
+    CollectionPage,
+    CollectionRead,
+    CollectionUpdate,
+    SearchAnswer,
+    SearchRequest,
+)
 from api.v1.job.answer import JSON, describe
 from api.v1.job.idempotency import IdempotencyDep, mark_replayed
 from api.v1.job.schema import JobRead, job_json
 from api.v1.job.service import has_ended
+from common.database.model import Visibility
 from common.repository.collection import CollectionFilter
 
 router = feature_router("/collections", tag="collections")
@@ -36,12 +45,15 @@ async def create_collection(
     caller: CallerDep,
     service: CollectionServiceDep,
     idempotency: IdempotencyDep,
+    trail: AuditTrailDep,
     request: Request,
     response: Response,
 ) -> CollectionRead:
     """Add a collection. 409 when your tenant has one of this name."""
     found, is_replayed = await service.create(caller.owner, body, await idempotency.key_of_path())
-    made = CollectionRead.of(found)
+    made = CollectionRead.of(found, caller.owner)
+    if made.visibility is Visibility.TENANT and not is_replayed:
+        _note(trail, made)
     mark_replayed(response, is_replayed=is_replayed)
     response.headers["Location"] = f"{request.url.path}/{made.id}"
     return made
@@ -55,12 +67,16 @@ async def list_collections(
     response: Response,
     limit: LimitDep,
     name: NameQuery = None,
+    visibility: Annotated[
+        Visibility | None, Query(description="`private`: yours alone; `tenant`: shared, also by you.")
+    ] = None,
     cursor: CursorQuery = None,
 ) -> CollectionPage:
-    """Your collections, newest first."""
-    page = await service.list_page(caller.owner, CollectionFilter(name, limit=limit), cursor)
+    """Your collections and those shared with your tenant, newest first."""
+    page = await service.list_page(caller.owner, CollectionFilter(name, visibility, limit=limit), cursor)
     link_next(request, response, page.next_cursor)
-    return CollectionPage(items=[CollectionRead.of(each) for each in page.items], next_cursor=page.next_cursor)
+    items = [CollectionRead.of(each, caller.owner) for each in page.items]
+    return CollectionPage(items=items, next_cursor=page.next_cursor)
 
 
 @router.get("/{collection_id}")
@@ -68,7 +84,25 @@ async def get_collection(
     collection_id: CollectionIdDep, caller: CallerDep, service: CollectionServiceDep
 ) -> CollectionRead:
     """One collection."""
-    return CollectionRead.of(await service.get(collection_id, caller.owner))
+    return CollectionRead.of(await service.get(collection_id, caller.owner), caller.owner)
+
+
+@router.patch("/{collection_id}")
+async def update_collection(
+    collection_id: CollectionIdDep,
+    body: CollectionUpdate,
+    caller: CallerDep,
+    service: CollectionServiceDep,
+    trail: AuditTrailDep,
+) -> CollectionRead:
+    """Change your collection: its name, what it says of itself, who may read it.
+
+    Operators and admins may make one private again that is shared with their tenant.
+    """
+    changed = CollectionRead.of(await service.update(caller, collection_id, body), caller.owner)
+    if body.visibility is not None:
+        _note(trail, changed)
+    return changed
 
 
 @router.delete("/{collection_id}", status_code=status.HTTP_204_NO_CONTENT)
@@ -104,6 +138,12 @@ async def search_collection(
     describe(response, job, wait if prefer else timedelta(0))
     name_async(request, response)
     return response
+
+
+def _note(trail: AuditTrail, collection: CollectionRead) -> None:
+    """Who may read something is a matter of security, unlike what is in it."""
+    event = "collection.share" if collection.visibility is Visibility.TENANT else "collection.unshare"
+    trail.note(event, f"collection:{collection.id}", owner=collection.owner_id)
 
 
 def link_next(request: Request, response: Response, cursor: str | None) -> None:

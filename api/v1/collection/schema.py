@@ -1,18 +1,21 @@
-"""Collections and documents as their owners see them."""
+"""Collections and documents as those see them who may read them."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from api.v1.job.schema import JobSummary
+from common.database.model import Visibility
 from common.documents.question import MAX_PASSAGES, PassageFilter, PassageRead, QueryText
 from common.repository.collection import CountedCollection
 from common.repository.document import DocumentState, DocumentStatus
+from common.repository.job import Owner
 
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 _Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=_PRINTABLE)]
+_Description = Annotated[str, Field(max_length=500, pattern=_PRINTABLE)]
 _ModelName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_PRINTABLE)]
 
 
@@ -22,10 +25,37 @@ class CollectionCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: _Name = Field(description="Yours alone within your tenant.", examples=["handbooks"])
-    description: Annotated[str, Field(max_length=500, pattern=_PRINTABLE)] | None = None
+    description: _Description | None = None
+    visibility: Visibility = Field(
+        Visibility.PRIVATE, description="`tenant`: every member of your tenant may read and search it."
+    )
     embedding_model: _ModelName | None = Field(
         None, description="Left out: the workers' default, from the first document on."
     )
+
+
+class CollectionUpdate(BaseModel):
+    """What to change; what is left out stays. A `description` of null removes it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: _Name | None = None
+    description: _Description | None = None
+    visibility: Visibility | None = Field(None, description="`private` ends the access of everybody else at once.")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("name something to change")
+        for name in self.model_fields_set - {"description"}:
+            if getattr(self, name) is None:
+                raise ValueError(f"{name} cannot be removed")
+        return self
+
+    @property
+    def only_withdraws(self) -> bool:
+        """Whether it does nothing but end what others may read."""
+        return self.model_fields_set == {"visibility"} and self.visibility is Visibility.PRIVATE
 
 
 class CollectionRead(BaseModel):
@@ -34,6 +64,9 @@ class CollectionRead(BaseModel):
     id: UUID
     name: str
     description: str | None
+    visibility: Visibility = Field(description="`tenant`: shared with every member of the owner's tenant.")
+    owner_id: UUID
+    is_owner: bool = Field(description="Whether it is yours; nobody else changes it, uploads or deletes.")
     embedding_model: str | None
     embedding_dimension: int | None
     document_count: int
@@ -41,13 +74,16 @@ class CollectionRead(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, found: CountedCollection) -> Self:
-        """The collection with its count."""
+    def of(cls, found: CountedCollection, reader: Owner) -> Self:
+        """The collection with its count, as `reader` sees it."""
         collection = found.collection
         return cls(
             id=collection.id,
             name=collection.name,
             description=collection.description,
+            visibility=Visibility(collection.visibility),
+            owner_id=collection.owner_id,
+            is_owner=collection.owner_id == reader.user_id,
             embedding_model=collection.embedding_model,
             embedding_dimension=collection.embedding_dimension,
             document_count=found.document_count,

@@ -21,7 +21,7 @@ _HEAD_START = 10
 
 
 class SearchService:
-    """Every method acts for `owner` and raises `NotFoundError` for the collections of others."""
+    """Every method acts for `owner` and raises `NotFoundError` for collections that they may not read."""
 
     def __init__(
         self, sessions: Sessions, collections: CollectionRepository, queue: JobQueue, jobs: JobService
@@ -45,7 +45,7 @@ class SearchService:
         Raises `ConflictError` for what the collection cannot answer, `UnavailableError` when a server was away.
         """
         async with self._sessions() as db:
-            if not await self._collections.exists(db, collection_id, owner):
+            if await self._collections.find_owner(db, collection_id, owner) is None:
                 raise missing_collection(collection_id)
         payload = CollectionSearchPayload(collection_id=collection_id, **wanted.model_dump(exclude_unset=True))
         options = SubmitOptions(priority=_HEAD_START, request_id=request_id)

@@ -18,6 +18,7 @@ from api.waiter import JobWaiter
 from common.database.direct import DirectPool
 from common.database.model import Attempt, Job
 from common.database.session import Sessions
+from common.errors import InvalidError
 from common.queue.bulk import BulkCancelled, BulkQueue, BulkRetried
 from common.queue.catalog import Catalog
 from common.queue.client import Cancelled, JobQueue, SubmitOptions, Submitted
@@ -28,6 +29,7 @@ from common.repository.idempotency import RequestKey
 from common.repository.job import JobRepository, Owner, Reach, WholeTenant
 from common.repository.job_filter import JobFilter
 
+_PAYLOAD = ("body", "payload")
 _OF_QUEUE = (WaitReason.QUEUE, WaitReason.CONCURRENCY)
 
 
@@ -141,13 +143,19 @@ class JobService:
     async def retry(self, job_id: UUID, owner: Reach, payload: dict[str, Any] | None) -> Job:
         """Queue an ended job again, with another payload when given.
 
-        Raises `NotFoundError`, `ConflictError` when it cannot be retried, and pydantic's `ValidationError` for a
-        payload that is not of the job's kind.
+        Raises `NotFoundError`, `ConflictError` when it cannot be retried, pydantic's `ValidationError` for a payload
+        that is not of the job's kind, and `InvalidError` for one that names what is not its owner's or that only the
+        system may write.
         """
         if payload is None:
             return await self._queue.retry(job_id, owner)
-        kind = self._catalog.get_kind((await self.get(job_id, owner)).kind)
-        return await self._queue.retry(job_id, owner, payload=kind.payload.model_validate(payload))
+        job = await self.get(job_id, owner)
+        kind = self._catalog.get_kind(job.kind)
+        if kind.internal:
+            raise InvalidError(f"{kind.name} jobs are the system's: they are retried as they are", path=_PAYLOAD)
+        changed = kind.payload.model_validate(payload)
+        await self._references.check(changed, Owner(job.tenant_id, job.owner_id))
+        return await self._queue.retry(job_id, owner, payload=changed)
 
     async def cancel_many(self, owner: Owner, wanted: JobFilter) -> BulkCancelled:
         """Stop the queued and running jobs that match, at most MAX_BULK_JOBS."""

@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.caller import Caller
 from api.config import ApiSettings
 from api.cursors import CursorSigner, scope_of
+from api.v1.schedule.check import ScheduleCheck, keep_declared
 from api.v1.schedule.schema import ScheduleCreate, ScheduleRead, ScheduleUpdate
 from common.database.model import Firing, FiringOutcome, Job, Schedule, ScheduleStatus
 from common.database.session import Sessions
-from common.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, RateLimitedError, UnknownKindError
+from common.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, RateLimitedError
 from common.ids import new_id
 from common.queue.announcer import Announcer
-from common.queue.catalog import Catalog
 from common.queue.firings import FiringWriter, PlannedFiring
 from common.repository.job import Owner, Reach, WholeTenant
 from common.repository.schedule import NewFiring, ScheduleFilter, ScheduleRepository
@@ -44,7 +44,7 @@ class ScheduleService:
         sessions: Sessions,
         schedules: ScheduleRepository,
         firings: FiringWriter,
-        catalog: Catalog,
+        check: ScheduleCheck,
         announcer: Announcer,
         cursors: CursorSigner,
         settings: ApiSettings,
@@ -52,7 +52,7 @@ class ScheduleService:
         self._sessions = sessions
         self._schedules = schedules
         self._firings = firings
-        self._catalog = catalog
+        self._check = check.check
         self._announcer = announcer
         self._cursors = cursors
         self._settings = settings
@@ -60,8 +60,9 @@ class ScheduleService:
     async def create(self, owner: Owner, wanted: ScheduleCreate) -> Schedule:
         """Add a schedule.
 
-        Raises `UnknownKindError`, `InvalidError` for a payload that does not fit the kind, a time that never comes or
-        comes too often, and `RateLimitedError` when the owner has as many as MAX_SCHEDULES_PER_OWNER allows.
+        Raises `UnknownKindError`, `InvalidError` for a payload that does not fit the kind or names what is not the
+        owner's, a time that never comes or comes too often, and `RateLimitedError` when the owner has as many as
+        MAX_SCHEDULES_PER_OWNER allows.
         """
         schedule_id = new_id()
         async with self._sessions.begin() as db:
@@ -78,7 +79,7 @@ class ScheduleService:
                 version=1,
                 **wanted.columns(),
             )
-            self._check(schedule, now)
+            await self._check(db, schedule, now)
             self._aim(schedule, now)
             db.add(schedule)
             await db.flush()
@@ -111,6 +112,7 @@ class ScheduleService:
             schedule = await self._get_own(db, caller, schedule_id)
             now = await self._schedules.now(db)
             columns = change.apply_to(ScheduleRead.of(schedule)).columns()
+            keep_declared(schedule, columns)
             if columns["every"] is not None and (columns["every"], columns["starts_at"]) != (
                 schedule.every,
                 schedule.starts_at,
@@ -118,7 +120,7 @@ class ScheduleService:
                 schedule.anchor = columns["starts_at"] or now
             for name, value in columns.items():
                 setattr(schedule, name, value)
-            self._check(schedule, now)
+            await self._check(db, schedule, now)
             if schedule.status in (ScheduleStatus.DISABLED, ScheduleStatus.ENDED):
                 schedule.status, schedule.reason = str(ScheduleStatus.ACTIVE), None
             self._aim(schedule, now)
@@ -142,7 +144,7 @@ class ScheduleService:
             schedule = await self._get(db, reach, schedule_id, lock=True)
             now = await self._schedules.now(db)
             if schedule.status in _RESUMABLE:
-                self._check(schedule, now)
+                await self._check(db, schedule, now)
                 schedule.status, schedule.reason = str(ScheduleStatus.ACTIVE), None
                 self._aim(schedule, now)
                 await self._touch(db, schedule, now)
@@ -166,14 +168,14 @@ class ScheduleService:
         """The next slots of a schedule that is not there yet. Raises what `create` raises."""
         async with self._sessions() as db:
             now = await self._schedules.now(db)
-        schedule = Schedule(
-            id=new_id(),
-            tenant_id=owner.tenant_id,
-            owner_id=owner.user_id,
-            anchor=wanted.starts_at or now,
-            **wanted.columns(),
-        )
-        self._check(schedule, now)
+            schedule = Schedule(
+                id=new_id(),
+                tenant_id=owner.tenant_id,
+                owner_id=owner.user_id,
+                anchor=wanted.starts_at or now,
+                **wanted.columns(),
+            )
+            await self._check(db, schedule, now)
         return schedule, _next_slots(schedule, now, count)
 
     async def backfill(
@@ -258,33 +260,6 @@ class ScheduleService:
             raise InvalidError("it would never fire: no slot is left", path=("body",))
         schedule.next_slot = slot
         schedule.due_at = due_at(schedule, slot) if schedule.status == ScheduleStatus.ACTIVE else None
-
-    def _check(self, schedule: Schedule, now: datetime) -> None:
-        """Whether its kind, payload and times can be used."""
-        kind = self._catalog.get(schedule.kind)
-        if kind is None or (kind.internal and schedule.system_key is None):
-            raise UnknownKindError(
-                f"unknown job kind {schedule.kind[:100]!r}; known kinds: "
-                + ", ".join(each.name for each in self._catalog.public())
-            )
-        shortest = trigger_of(schedule).shortest_gap(now)
-        if shortest is not None and shortest < (least := self._settings.schedule_min_interval):
-            field = "interval" if schedule.every is not None else "cron"
-            seconds = least.total_seconds()
-            raise InvalidError(f"SCHEDULE_MIN_INTERVAL allows a slot every {seconds:g} s", path=("body", field))
-        self._try_payload(schedule, now)
-
-    def _try_payload(self, schedule: Schedule, now: datetime) -> None:
-        """The payload must fit with its places filled, at the first slot and at a later one."""
-        last = schedule.last_slot
-        try:
-            for each in (None, now - timedelta(days=1)):
-                schedule.last_slot = each
-                self._firings.build_job(schedule, now, now)
-        except InvalidError as error:
-            raise InvalidError(error.message, path=("body", "payload")) from error
-        finally:
-            schedule.last_slot = last
 
 
 def _next_slots(schedule: Schedule, now: datetime, count: int) -> list[datetime]:

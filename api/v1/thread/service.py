@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.cursors import CursorSigner
 from api.paging import Page
+from api.references import References
 from api.v1.thread.schema import (
     CheckpointRead,
     MessageRead,
@@ -27,13 +28,22 @@ from common.repository.idempotency import RequestKey
 from common.repository.job import Owner
 from common.repository.thread import ThreadPart, ThreadRepository
 
+_BODY = ("body",)
 _LAST_MESSAGES = 100
 
 
 class ThreadService:
     """Every method acts for `owner` and raises `NotFoundError` for the threads of others, and for deleted ones."""
 
-    def __init__(self, sessions: Sessions, threads: ThreadRepository, cursors: CursorSigner, keys: RequestKeys) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        threads: ThreadRepository,
+        cursors: CursorSigner,
+        keys: RequestKeys,
+        references: References,
+    ) -> None:
+        self._references = references
         self._sessions = sessions
         self._keys = keys
         self._threads = threads
@@ -42,12 +52,16 @@ class ThreadService:
     async def create(
         self, owner: Owner, wanted: ThreadCreate, key: RequestKey | None = None
     ) -> tuple[ThreadRead, bool]:
-        """A new thread, and whether an earlier request with the same key made it."""
+        """A new thread, and whether an earlier request with the same key made it.
+
+        Raises `InvalidError` for a collection that the owner may not read.
+        """
         values: dict[str, Any] = wanted.model_dump(exclude={"metadata"})
         async with self._sessions.begin() as db:
             if (held := await self._keys.take(db, owner, key)) is not None:
                 found = await self._get(db, owner, made_id(held, "thread_id"))
                 return (await self._show(db, owner, [found]))[0], True
+            await self._references.check_collection(db, wanted.collection_id, owner, path=_BODY)
             thread = await self._threads.create(db, owner, {**values, "id": new_id(), "annotations": wanted.metadata})
             await self._keys.keep(db, owner, key, thread_id=thread.id)
             return ThreadRead.of(thread, []), False
@@ -67,11 +81,13 @@ class ThreadService:
         return Page(items, following)
 
     async def update(self, owner: Owner, thread_id: UUID, change: ThreadUpdate) -> ThreadRead:
-        """Change what was named."""
+        """Change what was named. Raises `InvalidError` for a collection that the owner may not read."""
         values = change.model_dump(exclude_unset=True)
         if "metadata" in values:
             values["annotations"] = values.pop("metadata")
         async with self._sessions.begin() as db:
+            await self._get(db, owner, thread_id)
+            await self._references.check_collection(db, change.collection_id, owner, path=_BODY)
             thread = await self._threads.change(db, thread_id, owner, values)
             if thread is None:
                 raise missing(thread_id)

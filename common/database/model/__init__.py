@@ -4,7 +4,7 @@ from common.database.model.account import AttemptCount, CodePurpose, EmailCode, 
 from common.database.model.api_key import ApiKey
 from common.database.model.audit import AuditEvent
 from common.database.model.base import Base
-from common.database.model.collection import Collection, Document, DocumentVersion
+from common.database.model.collection import Collection, Document, DocumentVersion, Visibility
 from common.database.model.job import Attempt, Job
 from common.database.model.llm import Budget, BudgetPeriod, BudgetReservation, PaidCall, UsageRecord
 from common.database.model.mail import JobNotice, Mail, MailStatus
@@ -59,6 +59,7 @@ __all__ = [
     "UniqueSlot",
     "UsageRecord",
     "User",
+    "Visibility",
     "WebhookDelivery",
     "WebhookEndpoint",
     "WebhookTry",

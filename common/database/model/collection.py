@@ -1,13 +1,21 @@
 """Collections of documents, and each content that a document has had."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from common.database.model.base import Base
+
+
+class Visibility(StrEnum):
+    """Who may read a collection: its owner alone, or everybody of its tenant. Only the owner changes it."""
+
+    PRIVATE = "private"
+    TENANT = "tenant"
 
 
 class Collection(Base):
@@ -20,6 +28,13 @@ class Collection(Base):
     __table_args__ = (
         Index("uq_collections_name", "tenant_id", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
         Index("ix_collections_owner", "tenant_id", "owner_id", "id"),
+        Index(
+            "ix_collections_shared",
+            "tenant_id",
+            "id",
+            postgresql_where=text("visibility = 'tenant' AND deleted_at IS NULL"),
+        ),
+        CheckConstraint("visibility IN ('private', 'tenant')", name="visibility"),
         Index("ix_collections_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 
@@ -28,6 +43,7 @@ class Collection(Base):
     owner_id: Mapped[UUID]
     name: Mapped[str]
     description: Mapped[str | None]
+    visibility: Mapped[str] = mapped_column(server_default=text("'private'"))
     embedding_model: Mapped[str | None]
     embedding_dimension: Mapped[int | None]
     revision: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
