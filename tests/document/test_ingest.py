@@ -76,7 +76,8 @@ async def test_a_killed_worker_leaves_whole_documents_only(
     assert (await empty.document(accepted["document"]["id"]))["active_version"] is None
     async with running_worker(settings, **worker_options):
         job = await empty.ended(accepted["job"]["id"])
-        assert (job["status"], job["attempt"]) == ("succeeded", 2), job["error"]
+        assert job["status"] == "succeeded", job["error"]
+        assert job["attempt"] >= 2
         passages = job["result"]["passages"]
         assert 0 < job["result"]["embedded"] < passages
         found = await empty.search("ship", limit=50)

@@ -74,7 +74,7 @@ async def test_a_conversation_from_the_command_line(url: str, provider: Provider
     await asyncio.wait_for(provider.asked.wait(), 60)
     talking.send_signal(signal.SIGINT)
     _, said = await asyncio.wait_for(talking.communicate(), 60)
-    assert (talking.returncode, b"Stopped" in said) == (130, True)
+    assert (talking.returncode, b"Stopped" in said) == (130, True), said
     jobs = json.loads((await run("jobs", "list", "--kind", "agent.run", "--json")).stdout)["items"]
     assert jobs[0]["status"] in ("running", "cancelled")
 
