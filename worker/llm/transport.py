@@ -1,43 +1,47 @@
-"""HTTP for many streams at a time: httpx over aiohttp, which reads a piece of a stream for a third of the CPU time."""
+"""HTTP for many streams at a time: requests in httpx's words or in bytes, over connections of our own."""
 
-import io
-import select
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from http import HTTPStatus
+from collections.abc import AsyncIterator, Sequence
 from math import inf
-from ssl import SSLContext
 from typing import Any
-from weakref import WeakSet
 
-import aiohttp
 import httpx2
-from aiohttp.client_proto import ResponseHandler
 
-BODY = "letuin.body"
-"""The extension of a response that holds its `Body`."""
+from worker.llm.connection import Connection
+from worker.llm.connection_pool import ConnectionPool, Origin
+
 # A proxy of the environment is not for servers on this machine.
 _DIRECT: dict[str, None] = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
-_LARGE = 2**20
 # What is no answer is only read for its message.
 _MOST_OF_REFUSALS = 64 * 1024
+_OK = range(200, 300)
 
 
 class Body(httpx2.AsyncByteStream):
     """The body of an answer as it comes; of a refusal no more than its beginning."""
 
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self._answer = answer
-        self._left = inf if answer.status < HTTPStatus.MULTIPLE_CHOICES else _MOST_OF_REFUSALS
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._left = inf if connection.status in _OK else _MOST_OF_REFUSALS
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the request succeeded and what is read is what was meant, not compressed."""
+        return self._connection.status in _OK and not self.header(b"content-encoding")
+
+    def header(self, name: bytes) -> str:
+        """The answer's header of this name, in small letters; nothing when there is none."""
+        return next((value.decode("latin-1") for key, value in self._connection.headers if key.lower() == name), "")
+
+    def to_response(self, request: httpx2.Request | None = None) -> httpx2.Response:
+        """The whole answer in httpx's words."""
+        connection = self._connection
+        return httpx2.Response(connection.status, headers=connection.headers, stream=self, request=request)
 
     async def read(self) -> bytes:
         """What has come since the last call, at least a byte; nothing at the end."""
         if self._left <= 0:
             return b""
-        try:
-            piece = await self._answer.content.readany()
-        except (aiohttp.ClientError, OSError) as error:
-            raise _translate(error) from error
+        piece = await self._connection.read()
         self._left -= len(piece)
         return piece
 
@@ -47,106 +51,51 @@ class Body(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         """Keep the connection when everything was read, else close it."""
-        if self._answer.content.at_eof():
-            self._answer.release()
-        else:
-            self._answer.close()
+        self._connection.release()
 
 
-class AiohttpTransport(httpx2.AsyncBaseTransport):
-    """Sends requests through one pool of aiohttp. Of the timeouts it keeps that of connecting."""
+class DirectTransport(httpx2.AsyncBaseTransport):
+    """Sends requests through one pool. Of the timeouts it keeps that of connecting."""
 
-    def __init__(self, ssl: SSLContext, limits: httpx2.Limits) -> None:
-        self._ssl, self._limits = ssl, limits
-        self._session: aiohttp.ClientSession | None = None
+    def __init__(self, pool: ConnectionPool) -> None:
+        self.pool = pool
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send it; the answer's body is still to be read."""
-        if self._session is None:
-            self._session = self._open()
-        content = request.content
-        timeout = aiohttp.ClientTimeout(sock_connect=request.extensions.get("timeout", {}).get("connect"))
-        with _told():
-            answer = await self._session.request(
-                request.method,
-                str(request.url),
-                headers=request.headers.multi_items(),
-                data=io.BytesIO(content) if len(content) >= _LARGE else content,
-                allow_redirects=False,
-                timeout=timeout,
-            )
-        body = Body(answer)
-        extensions = {"http_version": b"HTTP/1.1", "reason_phrase": (answer.reason or "").encode(), BODY: body}
-        return httpx2.Response(answer.status, headers=answer.raw_headers, stream=body, extensions=extensions)
+        question = head_of(request.method, request.url, request.headers) + b"\r\n" + request.content
+        timeout = request.extensions.get("timeout", {}).get("connect")
+        connection = await self.pool.ask(Origin.of(request.url), question, timeout)
+        return Body(connection).to_response()
 
     async def aclose(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
-
-    def _open(self) -> aiohttp.ClientSession:
-        connector = _Connector(
-            ssl=self._ssl,
-            limit=self._limits.max_connections or 0,
-            keepalive_timeout=self._limits.keepalive_expiry,
-        )
-        return aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, trust_env=False
-        )
+        self.pool.close()
 
 
 class StreamingClient(httpx2.AsyncClient):
-    """An httpx client on `AiohttpTransport`; only where a proxy is set in the environment it is httpx's own."""
+    """An httpx client on `DirectTransport`; only where a proxy is set in the environment it is httpx's own."""
 
     def __init__(self, *, limits: httpx2.Limits, timeout: httpx2.Timeout) -> None:
         super().__init__(limits=limits, timeout=timeout, mounts=_DIRECT)
 
+    def pool_for(self, url: httpx2.URL) -> ConnectionPool | None:
+        """The pool that requests to `url` go through; None when they go through a proxy."""
+        transport = self._transport_for_url(url)
+        return transport.pool if isinstance(transport, DirectTransport) else None
+
     def _init_transport(self, **options: Any) -> httpx2.AsyncBaseTransport:  # type: ignore[override]
-        return AiohttpTransport(httpx2.create_ssl_context(), options["limits"])
+        limits: httpx2.Limits = options["limits"]
+        return DirectTransport(ConnectionPool(httpx2.create_ssl_context(), lifetime=limits.keepalive_expiry or 0.0))
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Looks at a kept connection before it is used again: a server that closed it may not have been heard yet."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._used: WeakSet[ResponseHandler] = WeakSet()
-
-    async def connect(self, *arguments: Any, **options: Any) -> Any:
-        while True:
-            connection = await super().connect(*arguments, **options)
-            protocol = connection.protocol
-            if protocol is None or protocol not in self._used or not _has_something_to_say(protocol):
-                if protocol is not None:
-                    self._used.add(protocol)
-                return connection
-            connection.close()
+def head_of(method: str, url: httpx2.URL, headers: httpx2.Headers) -> bytes:
+    """The head of a request, without the empty line at its end."""
+    return b"%b %b HTTP/1.1\r\n%b" % (method.encode(), url.raw_path, lines_of(headers.raw))
 
 
-def _has_something_to_say(protocol: ResponseHandler) -> bool:
-    """Whether there is something to read before anything was asked: the end, as a rule."""
-    socket = protocol.transport.get_extra_info("socket") if protocol.transport is not None else None
-    if socket is None:
-        return True
-    poll = select.poll()
-    poll.register(socket.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except (aiohttp.ClientError, OSError) as error:
-        raise _translate(error) from error
-
-
-def _translate(error: Exception) -> httpx2.TransportError:
-    """In httpx's words."""
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return httpx2.ConnectTimeout(str(error))
-    if isinstance(error, TimeoutError):
-        return httpx2.ReadTimeout(str(error))
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return httpx2.ConnectError(str(error))
-    return httpx2.ReadError(str(error) or type(error).__name__)
+def lines_of(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Lines of a head. Raises `ValueError` for what would end a line too early."""
+    lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+    if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers) or b"\0" in lines:
+        raise ValueError("a header holds the end of a line")
+    return lines

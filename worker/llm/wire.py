@@ -17,16 +17,19 @@ from openai._models import FinalRequestOptions
 from pydantic import SecretStr
 from pydantic_core import from_json, to_json
 
+from worker.llm.connection_pool import Origin
 from worker.llm.server_events import EventReader
-from worker.llm.transport import BODY, Body
+from worker.llm.transport import Body, StreamingClient, head_of, lines_of
 
 _DONE = b"[DONE]"
+type _Read = Callable[[], Awaitable[bytes]]
+type _Close = Callable[[], Awaitable[None]]
 
 
 class ChatWire:
     """Calls of one route. `model` is its langchain client, `http` what sends; no event is larger than `most_bytes`."""
 
-    def __init__(self, model: BaseChatOpenAI, http: httpx2.AsyncClient, key: SecretStr, *, most_bytes: int) -> None:
+    def __init__(self, model: BaseChatOpenAI, http: StreamingClient, key: SecretStr, *, most_bytes: int) -> None:
         self._model, self._http, self._most_bytes = model, http, most_bytes
         self._sdk: openai.AsyncOpenAI = model.root_async_client
         form = self._sdk._build_request(
@@ -40,6 +43,8 @@ class ChatWire:
         self._url = form.url
         self._headers = form.headers
         del self._headers["content-length"]
+        self._pool, self._origin = http.pool_for(self._url), Origin.of(self._url)
+        self._head = head_of("POST", self._url, self._headers)
 
     async def open(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> "ChatStream":
         """Ask. Raises `openai.APIStatusError` for an answer that is none, `httpx2.HTTPError` when there is none."""
@@ -47,20 +52,38 @@ class ChatWire:
             list(messages), stream=True, stream_options={"include_usage": True}, **options
         )
         extra, headers = asked.pop("extra_body", None) or {}, asked.pop("extra_headers", None) or {}
-        request = httpx2.Request(
-            "POST",
-            self._url,
-            headers=self._headers | headers if headers else self._headers,
-            content=to_json({**asked, **extra}),
-        )
-        response = await self._http.send(request, stream=True)
+        content = to_json({**asked, **extra})
+        if self._pool is None:
+            request = httpx2.Request("POST", self._url, headers=self._headers | headers, content=content)
+            response = await self._http.send(request, stream=True)
+        else:
+            question, patience = self._question(headers, content), self._http.timeout.connect
+            body = Body(await self._pool.ask(self._origin, question, patience))
+            if body.is_plain:
+                return await self._stream(body.read, body.aclose, body.header(b"content-type"))
+            response = body.to_response(httpx2.Request("POST", self._url))
         if response.is_success:
-            stream = ChatStream(response, self._most_bytes)
-            if response.headers.get("content-type", "").startswith("application/json"):
-                await stream.take_document()
-            return stream
-        await response.aread()
+            return await self._stream(_reader(response), response.aclose, response.headers.get("content-type", ""))
+        try:
+            await response.aread()
+        finally:
+            await response.aclose()
         raise self._sdk._make_status_error_from_response(response)
+
+    async def _stream(self, read: _Read, aclose: _Close, content_type: str) -> "ChatStream":
+        stream = ChatStream(read, aclose, self._url, self._most_bytes)
+        if content_type.startswith("application/json"):
+            try:
+                await stream.take_document()
+            except BaseException:
+                await aclose()
+                raise
+        return stream
+
+    def _question(self, headers: Mapping[str, str], content: bytes) -> bytes:
+        """The whole request, with headers of this call alone."""
+        lines = lines_of([(name.encode(), value.encode()) for name, value in headers.items()])
+        return b"%b%bContent-Length: %d\r\n\r\n%b" % (self._head, lines, len(content), content)
 
     def convert(self, chunk: dict[str, Any]) -> AIMessageChunk | None:
         """A chunk in langchain's words, with everything that it tells in `response_metadata`."""
@@ -72,13 +95,16 @@ class ChatWire:
 
 
 class ChatStream:
-    """The chunks of an answer. Close it at the end, for instance with `aclosing`."""
+    """The chunks of an answer. Close it at the end, for instance with `aclosing`.
 
-    def __init__(self, response: httpx2.Response, most_bytes: int) -> None:
-        self._response = response
-        self._most_bytes = most_bytes
+    `read` gives the next bytes, none at the end; `aclose` gives the connection back and waits for nothing.
+    No event, and no document, is larger than `most_bytes`.
+    """
+
+    def __init__(self, read: _Read, aclose: _Close, url: httpx2.URL, most_bytes: int) -> None:
+        self.aclose = aclose
+        self._read, self._url, self._most_bytes = read, url, most_bytes
         self._events = EventReader(most_bytes)
-        self._read = _reader(response)
         self._whole: list[Any] | None = None
         self._failure: Exception | None = None
         self._is_done = False
@@ -116,10 +142,6 @@ class ChatStream:
         while await self._read():
             pass
 
-    async def aclose(self) -> None:
-        """Give the connection back; what has not come yet is not waited for."""
-        await self._response.aclose()
-
     def _chunks_of(self, piece: bytes) -> list[Any]:
         chunks: list[Any] = []
         try:
@@ -139,7 +161,7 @@ class ChatStream:
             return None
         chunk = _from_json(data)
         if isinstance(chunk, dict) and (error := chunk.get("error")):
-            raise openai.APIError("the stream holds an error", self._response.request, body=error)
+            raise openai.APIError("the stream holds an error", httpx2.Request("POST", self._url), body=error)
         return chunk
 
 
@@ -150,11 +172,8 @@ def _from_json(data: bytes) -> Any:
         return json.loads(data)  # it takes halves of surrogate pairs, too
 
 
-def _reader(response: httpx2.Response) -> Callable[[], Awaitable[bytes]]:
-    """Reads the next bytes of an answer, none at its end. Straight from our transport, where that sent it as it is."""
-    body = response.extensions.get(BODY)
-    if isinstance(body, Body) and "content-encoding" not in response.headers:
-        return body.read
+def _reader(response: httpx2.Response) -> _Read:
+    """Reads the next bytes of an answer that has to be decoded first, none at its end."""
     pieces = response.aiter_bytes()
 
     async def read() -> bytes:
