@@ -173,27 +173,29 @@ class Question(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class WholeAnswer:
-    """What a model said, all of it."""
+    """What a model said, all of it; `is_replayed` when an earlier attempt of the job had asked."""
 
     text: str
     finish_reason: FinishReason
     model: str
     usage: Usage | None
+    is_replayed: bool = False
 
 
 async def ask(chat: ChatModel, request: ChatRequest) -> WholeAnswer:
     """The answer to a request once it is whole. Raises as `ChatModel.stream` does."""
     pieces: list[str] = []
-    model, reason, usage = "", None, None
+    model, reason, usage, is_replayed = "", None, None, False
     async with aclosing(chat.stream(request)) as chunks:
         async for chunk in chunks:
             pieces.append(chunk.text)
+            is_replayed = is_replayed or chunk.is_replayed
             model = chunk.model or model
             reason = chunk.finish_reason or reason
             usage = chunk.usage or usage
     if reason is None:
         raise TransientError("the answer ended without a finish reason")
-    return WholeAnswer("".join(pieces), reason, model, usage)
+    return WholeAnswer("".join(pieces), reason, model, usage, is_replayed)
 
 
 def add_usage(first: Usage | None, second: Usage | None) -> Usage | None:

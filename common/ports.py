@@ -118,7 +118,8 @@ class ChatRequest:
 class ChatChunk:
     """A piece of an answer. The last carries `finish_reason` and whole `tool_calls`. `usage` comes then or later.
 
-    `is_cached` is said with the finish reason: an equal answer was at hand, and nothing was paid.
+    `is_cached` is said with the finish reason: an equal answer was at hand, and nothing was paid. So is `is_replayed`:
+    an earlier attempt of the job got this answer.
     """
 
     text: str = ""
@@ -127,6 +128,7 @@ class ChatChunk:
     usage: Usage | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     is_cached: bool = False
+    is_replayed: bool = False
 
     @property
     def is_text_only(self) -> bool:

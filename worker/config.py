@@ -10,7 +10,7 @@ from pydantic_settings import NoDecode
 
 from common.config import CommonSettings, Duration, OptionalPath, OptionalSecret, OptionalText, none_if_empty
 from common.mail.templates import MailLocale
-from worker.llm.card import ModelCard
+from worker.llm.card import CardBox, ModelCard
 from worker.llm.keys import read_key
 from worker.mail.message import parse_sender
 from worker.mail.server import SmtpSecurity, parse_smtp_url
@@ -168,6 +168,10 @@ class WorkerSettings(CommonSettings):
                     read_key(card.api_key)
                 except ValueError as error:
                     raise ValueError(f"LLM_MODELS, {card.name}: {error}") from None
+        cards = CardBox(self.llm_models)
+        cards.check_embeddings()
+        # Behind OPENAI_BASE_URL there are models that only the provider knows.
+        cards.check_fallbacks(self.llm_fallbacks, None if self.openai_base_url else {self.local_model_name})
         return self
 
     @model_validator(mode="after")

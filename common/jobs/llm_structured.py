@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from typing import Any, Self
 
 from pydantic import BaseModel, Field, JsonValue, model_validator
@@ -61,14 +62,34 @@ class LlmStructuredResult(BaseModel):
     model: str
 
 
+class _UnusableError(Exception):
+    """A series of answers came to nothing. `is_old`: an earlier attempt had got all of them, and failed."""
+
+    def __init__(self, message: str, *, is_old: bool) -> None:
+        super().__init__(message)
+        self.is_old = is_old
+
+
 @job("llm.structured", queue=QueueName.LLM, timeout=timedelta(minutes=10), retry=Retry(max_attempts=4))
 async def llm_structured(ctx: JobContext, payload: LlmStructuredPayload) -> LlmStructuredResult:
     """Ask a language model for data that follows a JSON schema; an answer that does not is sent back."""
-    request = payload.request()
+    for series in count():
+        try:
+            return await _ask(ctx, payload, series)
+        except _UnusableError as error:
+            # Whoever retries a job that failed so wants other answers, not those of then.
+            if not error.is_old:
+                raise PermanentError(str(error)) from None
+    raise AssertionError
+
+
+async def _ask(ctx: JobContext, payload: LlmStructuredPayload, series: int) -> LlmStructuredResult:
+    """The first answer that follows. Raises `_UnusableError` when none does."""
+    request = replace(payload.request(), may_cache=False if series else None)
+    prefix = f"series:{series}:" if series else ""
     usage: Usage | None = None
-    problems: list[str] = []
     for number in range(1, payload.max_repairs + 2):
-        answer = await ask(ctx.ports.chat, replace(request, step=f"answer:{number}"))
+        answer = await ask(ctx.ports.chat, replace(request, step=f"{prefix}answer:{number}"))
         usage = add_usage(usage, answer.usage)
         value, problems = _read(payload, answer)
         if not problems:
@@ -76,20 +97,20 @@ async def llm_structured(ctx: JobContext, payload: LlmStructuredPayload) -> LlmS
         told = ChatMessage(role="user", content=_REPAIR.format(problems="; ".join(problems)))
         said = ChatMessage(role="assistant", content=answer.text or "(nothing)")
         request = replace(request, messages=[*payload.conversation(), said, told])
-    raise PermanentError(
-        f"no answer of {payload.max_repairs + 1} follows the schema; the last one: {'; '.join(problems)}"
-    )
+    message = f"no answer of {payload.max_repairs + 1} follows the schema; the last one: {'; '.join(problems)}"
+    raise _UnusableError(message, is_old=answer.is_replayed)
 
 
 def _read(payload: LlmStructuredPayload, answer: WholeAnswer) -> tuple[Any, list[str]]:
-    """The value and what is wrong with it. Raises `PermanentError` where another answer would end the same way."""
+    """The value and what is wrong with it. Raises `_UnusableError` where another answer would end the same way."""
     if answer.finish_reason == "content_filter":
-        raise PermanentError("the provider's filter stopped the answer")
+        raise _UnusableError("the provider's filter stopped the answer", is_old=answer.is_replayed)
     try:
         value = json.loads(_unfenced(answer.text), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         if answer.finish_reason == "length":
-            raise PermanentError("the answer was cut off before its JSON was whole; raise max_tokens") from None
+            message = "the answer was cut off before its JSON was whole; raise max_tokens"
+            raise _UnusableError(message, is_old=answer.is_replayed) from None
         return None, ["it is not JSON"]
     try:
         return value, find_problems(payload.json_schema, value)

@@ -19,7 +19,7 @@ FIND = statement(
 
 # Budgets are locked in the order of their ids, here and wherever they are changed; they name models in any case. Calls
 # of one statement are counted one after the other, refused ones too: what that refuses wrongly comes back soon. The
-# window of a budget that nobody used since it turned is turned here.
+# window of a budget that nobody used since it turned is turned here. What is free has room in any budget of money.
 RESERVE = statement(
     """
     WITH wanted AS MATERIALIZED (
@@ -44,9 +44,9 @@ RESERVE = statement(
     ), pair AS (
         SELECT w.*, t.id AS budget_id, t.opened, t.left_over,
                coalesce(w.cost > t.max_cost, false) OR coalesce(w.tokens > t.max_tokens, false) AS is_never,
-               coalesce(t.spent_cost + w.cost > t.max_cost, false)
+               coalesce(w.cost > 0 AND t.spent_cost + w.cost > t.max_cost, false)
                  OR coalesce(t.spent_tokens + w.tokens > t.max_tokens, false) AS is_spent,
-               coalesce(t.spent_cost + t.reserved_cost + sum(w.cost) OVER line > t.max_cost, false)
+               coalesce(w.cost > 0 AND t.spent_cost + t.reserved_cost + sum(w.cost) OVER line > t.max_cost, false)
                  OR coalesce(t.spent_tokens + t.reserved_tokens + sum(w.tokens) OVER line > t.max_tokens, false)
                  AS is_over
         FROM wanted AS w

@@ -109,3 +109,27 @@ def test_a_model_that_cannot_be_used_is_refused_without_its_key(model: dict[str,
     with pytest.raises(ValueError, match=said) as caught:
         settings(llm_models=[model])
     assert "sk-the-key" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"llm_fallbacks": {"gpt-4o": ["GPT-4o"]}}, "LLM_FALLBACKS, gpt-4o: gpt-4o is named twice"),
+        ({"llm_fallbacks": {"gpt-4o": ["gpt-5", "gpt-5"]}}, "LLM_FALLBACKS, gpt-4o: gpt-5 is named twice"),
+        ({"llm_fallbacks": {"gpt-4o": [], "GPT-4o": []}}, "LLM_FALLBACKS names gpt-4o twice"),
+        ({"llm_fallbacks": {"gpt-4o": ["gpt-4o-mni"]}}, "LLM_FALLBACKS, gpt-4o: nobody knows 'gpt-4o-mni'"),
+        ({"llm_models": [{"name": "a", "prices": {"inpt": 1}}]}, r"llm_models.0.prices.inpt"),
+        (
+            {"llm_models": [{"name": "text-embedding-3-large", "base_url": "http://127.0.0.1:9/v1"}]},
+            "text-embedding-3-large: base_url is for chats; embeddings go to OPENAI_BASE_URL",
+        ),
+    ],
+)
+def test_settings_of_models_that_make_no_sense_name_the_field(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        settings(**values)
+
+
+def test_stand_ins_that_only_the_provider_knows_are_taken() -> None:
+    chains = {"org/large": ("org/small",), "house": ("smollm2-135m-instruct",)}
+    assert settings(llm_fallbacks=chains, openai_base_url="http://127.0.0.1:9/v1").llm_fallbacks == chains

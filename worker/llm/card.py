@@ -1,5 +1,7 @@
 """What is known of a model: where it is called, what it costs, and what it can take."""
 
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any
@@ -128,3 +130,29 @@ class CardBox:
     def get(self, name: str) -> ModelCard:
         """The card of this name; a model that nobody described costs nothing and has no limits."""
         return self.find(name) or ModelCard(name=name)
+
+    def check_embeddings(self) -> None:
+        """Raises `ValueError` for a card of an embedding model that says what only chats look at."""
+        for card in self.chosen:
+            said = card.model_fields_set & {"base_url", "api_key", "upstream_name"}
+            if said and card.name.lower() in {each.name for each in OPENAI_EMBEDDING}:
+                raise ValueError(
+                    f"LLM_MODELS, {card.name}: {', '.join(sorted(said))} is for chats; embeddings go to OPENAI_BASE_URL"
+                )
+
+    def check_fallbacks(self, fallbacks: Mapping[str, Sequence[str]], also: Collection[str] | None) -> None:
+        """Raises `ValueError` for stand-ins that make no sense. `also` are other models; None: there may be any."""
+        if twice := _repeated(fallbacks):
+            raise ValueError(f"LLM_FALLBACKS names {twice} twice")
+        for name, others in fallbacks.items():
+            if twice := _repeated([name, *others]):
+                raise ValueError(f"LLM_FALLBACKS, {name}: {twice} is named twice")
+            unknown = [each for each in (name, *others) if self.find(each) is None and each not in (also or ())]
+            if unknown and also is not None:
+                raise ValueError(f"LLM_FALLBACKS, {name}: nobody knows {unknown[0]!r}; LLM_MODELS can describe it")
+
+
+def _repeated(names: Iterable[str]) -> str | None:
+    """The first name that is there twice, in whatever case."""
+    counts = Counter(name.lower() for name in names)
+    return next((name for name, count in counts.items() if count > 1), None)

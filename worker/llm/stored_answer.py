@@ -63,7 +63,7 @@ class Answer:
         )
 
     def retold(self, *, is_cached: bool = False) -> Iterator[ChatChunk]:
-        """The answer again, its text in one piece."""
+        """The answer again, its text in one piece: from the cache, or from an earlier attempt."""
         if self.pieces:
             yield ChatChunk(self.text)
-        yield replace(self.last_chunk(), is_cached=is_cached)
+        yield replace(self.last_chunk(), is_cached=is_cached, is_replayed=not is_cached)

@@ -20,6 +20,7 @@ from common.repository.budget import BudgetRepository, NewBudget
 from common.repository.job import Owner
 from tests.fixtures.provider import Provider
 from tests.fixtures.workers import Watcher, running_worker
+from worker.container import WorkerContainer
 from worker.engine import Engine
 
 KEY = "unusual-form-of-key-4711"
@@ -86,7 +87,9 @@ def working(settings: CommonSettings, provider: Provider) -> Working:
     """A worker whose models are the test's provider."""
 
     @asynccontextmanager
-    async def start(**changes: Any) -> AsyncIterator[Engine]:
+    async def start(
+        prepare: Callable[[WorkerContainer], None] | None = None, /, **changes: Any
+    ) -> AsyncIterator[Engine]:
         found = {
             "openai_base_url": provider.url,
             "openai_api_key": KEY,
@@ -94,7 +97,7 @@ def working(settings: CommonSettings, provider: Provider) -> Working:
             "llm_limit_patience": 0,
             **changes,
         }
-        async with running_worker(settings, **found) as engine:
+        async with running_worker(settings, prepare, **found) as engine:
             yield engine
 
     return start

@@ -89,6 +89,20 @@ async def test_an_answer_that_never_follows_is_a_clear_end(
     assert provider.verdict.distinct == calls
 
 
+async def test_a_retry_by_the_owner_asks_for_other_answers(provider: Provider, desk: Desk, working: Working) -> None:
+    provider.script(*[Reply(pieces=("{}",))] * 2, Reply(pieces=("{}",)), Reply(status=503), Reply(pieces=(SEOUL,)))
+    async with working():
+        failed = await run(desk, llm_structured, structured(max_repairs=1))
+        assert failed.status == JobStatus.FAILED
+        async with desk.container.sessions().begin() as db:
+            assert await desk.container.jobs().retry(db, failed.id, desk.owner)
+        desk.watcher.seen.clear()
+        again = await desk.watcher.ended(failed)
+    # Two answers of the first life, two of the second; what that had got before a failure is not asked again.
+    assert (result_of(again)["value"], result_of(again)["answers"]) == (json.loads(SEOUL), 2)
+    assert len(provider.seen) == 5
+
+
 @pytest.mark.parametrize(
     ("schema", "said"),
     [({"type": "banana"}, "not a JSON schema"), ({"$ref": "http://a/b"}, "into the schema itself")],

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from common.config import CommonSettings
 from common.container import CommonContainer
 from common.queue.status import JobStatus
 from tests.faults.fleet import Fleet
 from tests.faults.kinds.pay import PayPayload, Point, pay
 from tests.fixtures.provider import Provider, Reply
 from tests.fixtures.stores import Stores
+from tests.fixtures.workers import running_worker
 from tests.worker.llm.conftest import DEAR, KEY, Desk, Working
+from worker.container import WorkerContainer
 
 # The provider counts 7 tokens in and 4 out: 11 dollars. "Hi" may come to 2 + 16 bytes in and max_tokens out.
 METERED: dict[str, Any] = {
@@ -80,12 +83,46 @@ async def test_a_job_over_budget_waits_until_the_window_turns_or_fails(desk: Des
     assert (failed.error["code"], failed.error["message"]) == ("permanent", "the budget for metered is used up")
 
 
+async def test_what_costs_nothing_has_room_in_a_budget_that_is_used_up(
+    container: CommonContainer, desk: Desk, working: Working
+) -> None:
+    await desk.budget(max_cost=Decimal(100))
+    async with working(**METERED, llm_over_budget="fail"):
+        await desk.ask("Hi", max_tokens=10)
+        async with container.sessions().begin() as db:
+            await db.execute(text("UPDATE budgets SET max_cost = 5"))
+        free = await desk.ask("Hi", model="of-our-own", max_tokens=10)
+        paid = await desk.ask("Hi", max_tokens=10)
+    assert (free.status, paid.status) == (JobStatus.SUCCEEDED, JobStatus.FAILED)
+
+
 async def test_a_budget_of_one_model_binds_no_other(desk: Desk, working: Working) -> None:
     await desk.budget(max_tokens=1, model="Metered")
     async with working(**METERED):
         refused = await desk.ask("Hi", max_tokens=10)
         other = await desk.ask("Hi", model="gpt-4o", max_tokens=10)
     assert (refused.status, other.status) == (JobStatus.FAILED, JobStatus.SUCCEEDED)
+
+
+async def test_what_nobody_ends_is_given_back_and_counted(
+    container: CommonContainer, settings: CommonSettings, desk: Desk
+) -> None:
+    await desk.budget(max_cost=Decimal(100))
+    reserve = (
+        "INSERT INTO budget_reservations (call_id, budget_id, job_id, attempt, window_start, cost, tokens) "
+        "SELECT gen_random_uuid(), id, gen_random_uuid(), 1, window_start, 10, 10 FROM budgets"
+    )
+    async with container.sessions().begin() as db:
+        for _ in range(2):
+            await db.execute(text(reserve))
+        await db.execute(text("UPDATE budgets SET reserved_cost = 20, reserved_tokens = 20"))
+    found: list[WorkerContainer] = []
+    async with running_worker(settings, found.append):
+        await nothing_reserved(desk)
+        async with asyncio.timeout(60):
+            while found[0].worker_metrics().calls_lost.value() < 2:  # noqa: ASYNC110  counters tell nobody
+                await asyncio.sleep(0.02)
+    assert await desk.books() == (Decimal(0), Decimal(0), 0)
 
 
 @pytest.mark.parametrize(
