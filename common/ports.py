@@ -118,8 +118,7 @@ class ChatRequest:
 class ChatChunk:
     """A piece of an answer. The last carries `finish_reason` and whole `tool_calls`. `usage` comes then or later.
 
-    `is_cached` is said with the finish reason: an equal answer was at hand, and nothing was paid. So is `is_replayed`:
-    an earlier attempt of the job got this answer.
+    `is_cached` (an equal answer was at hand) and `is_replayed` (an earlier attempt got it) come with the finish reason.
     """
 
     text: str = ""
