@@ -121,6 +121,7 @@ class WorkerSettings(CommonSettings):
     agent_judge: AgentJudge = AgentJudge.AUTO
     thread_retention: Duration = Field(timedelta(0), ge=timedelta(0))
     agent_checkpoints: CheckpointBackend = CheckpointBackend.SQLITE
+    agent_cleanup_interval: Duration = Field(timedelta(hours=1), gt=timedelta(0))
 
     chroma_prefix: str = Field("letuin", pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
     document_passage_size: int = Field(500, ge=50, le=8000)

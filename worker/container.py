@@ -22,6 +22,7 @@ from common.repository.upkeep import UpkeepRepository
 from common.repository.usage import UsageRepository
 from common.repository.user import UserRepository
 from common.repository.worker import WorkerRepository
+from worker.agent_upkeep import AgentUpkeep
 from worker.claimer import Claimer
 from worker.dependants import Dependants
 from worker.document.lazy import LazyDocuments
@@ -138,6 +139,7 @@ class WorkerContainer(CommonContainer):
     desk = providers.Singleton(CallDesk, CommonContainer.settings, ledger, flow, breaker, cooling)
     answers = providers.Singleton(AnswerCache, CommonContainer.settings, CommonContainer.redis, CommonContainer.keys)
     agents = providers.Singleton(LazyAgents, CommonContainer.settings, CommonContainer.sessions, CommonContainer.direct)
+    agent_upkeep = providers.Singleton(AgentUpkeep, CommonContainer.settings, agents)
     documents = providers.Singleton(
         LazyDocuments, CommonContainer.settings, CommonContainer.sessions, CommonContainer.storage
     )

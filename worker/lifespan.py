@@ -56,6 +56,7 @@ async def lifespan(settings: WorkerSettings, container: WorkerContainer | None =
             "watch": engine.watch(),
             "report": engine.report(),
             "webhooks": container.webhook_dispatcher().run(),
+            "agents": container.agent_upkeep().run(),
             "documents": container.document_upkeep().run(container.leader()),
         }
         for name, loop in loops.items():

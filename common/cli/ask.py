@@ -13,7 +13,7 @@ from common.cli.event_feed import follow
 from common.cli.exits import ExitCode
 from common.cli.follow_view import FollowView
 from common.cli.options import JsonOption, UrlOption
-from common.cli.output import answer_console, print_json, printable
+from common.cli.output import answer_console, error_console, print_json, printable
 from common.cli.target import find_target
 from common.queue.status import JobStatus
 
@@ -32,7 +32,7 @@ def ask_collection(
 ) -> None:
     """Answer a question from the documents of a collection.
 
-    The passages that it rests on are named.
+    The passages that it rests on are named. Ctrl-C stops the answer.
     """
     options = {"limit": limit, "filter": read_filter(where) if where else None, "model": model}
     payload = {"question": question, **{name: value for name, value in options.items() if value is not None}}
@@ -41,7 +41,14 @@ def ask_collection(
         async with ApiClient(find_target(url)) as client:
             found = await find_collection(client, collection)
             wanted = {"kind": "rag.answer", "payload": {"collection_id": found["id"], **payload}}
-            job = await _follow(client, await client.submit(wanted), is_shown=not as_json)
+            job = await client.submit(wanted)
+            try:
+                job = await _follow(client, job, is_shown=not as_json)
+            except asyncio.CancelledError:
+                # Nobody is left who would read the answer.
+                await client.cancel(job["id"])
+                error_console().print("\nStopped.", markup=False)
+                raise
         is_answered = job["status"] == JobStatus.SUCCEEDED
         if as_json:
             print_json(job)

@@ -39,8 +39,9 @@ def chat(
 ) -> None:
     """Talk with an agent; it remembers the thread.
 
-    Without --message it reads a message a line: from you until Ctrl-D, or from a pipe. Ctrl-C stops the answer that is
-    being written, not the thread. With --json each answer is its job.
+    Without --message it reads a message a line: from you until Ctrl-D, or from a pipe.
+
+    Ctrl-C stops the answer that is being written, not the thread. With --json each answer is its job.
     """
     talk = Talk(find_target(url), as_json=as_json)
     talk.begin(thread_id, collection=collection, flow=flow)
@@ -73,6 +74,8 @@ class Talk:
         self._id, self._interrupt = thread["id"], thread["interrupt"]
         if thread_id is None:
             self._err.print(f"Go on later with: {command_name()} chat {self._id}", style="dim", markup=False)
+        elif not self._as_json:
+            self._ask()
 
     def go_on(self) -> ExitCode:
         """Message by message, until there is none. The exit code of the last."""
@@ -154,8 +157,17 @@ class Talk:
         if job["status"] != JobStatus.SUCCEEDED:
             reason = printable(str((job["error"] or {}).get("message", job["status"])))
             self._err.print(f"No answer: {reason}", style="red", markup=False)
-        elif self._interrupt and self._interrupt.get("question") and (hint := _HINTS.get(self._interrupt["expects"])):
-            self._err.print(f"{printable(self._interrupt['question'])} {hint}", style="yellow", markup=False)
+        elif self._interrupt and self._interrupt["expects"] != "text":
+            # A text that is asked for was the answer, and is written already.
+            self._ask()
+
+    def _ask(self) -> None:
+        """What the thread waits for, if it does."""
+        if self._interrupt is None or self._interrupt["expects"] == "nothing":
+            return
+        question = self._interrupt["question"] or json.dumps(self._interrupt["details"], ensure_ascii=False)
+        hint = _HINTS.get(self._interrupt["expects"], "")
+        self._err.print(f"{printable(question)} {hint}".rstrip(), style="yellow", markup=False)
 
     def _read(self) -> str | None:
         if sys.stdin.isatty() and self._err.is_terminal:

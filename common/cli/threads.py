@@ -76,8 +76,9 @@ def show(
         console.print(printable(message["content"]), markup=False)
         for line in source_lines(message["citations"]):
             console.print(line, style="dim", markup=False)
-    if thread["interrupt"]:
-        console.print(f"\nIt waits for you: {printable(str(thread['interrupt']['question']))}", markup=False)
+    if (waits := thread["interrupt"]) is not None:
+        question = waits["question"] or f"go on with {waits['node']}?"
+        console.print(f"\nIt waits for you: {printable(question)}", markup=False)
 
 
 @app.command()

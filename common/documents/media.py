@@ -46,6 +46,9 @@ def contradiction(media_type: MediaType, beginning: bytes) -> str | None:
     if expected is not None:
         is_one = expected in beginning[:_SNIFFED] if media_type is MediaType.PDF else beginning.startswith(expected)
         return None if is_one else f"the file is no {_NAMES[media_type]}, whatever its name says"
+    for other, mark in _BEGINNINGS.items():
+        if beginning.startswith(mark):
+            return f"the file is a {_NAMES[other]}, whatever its name says"
     if b"\0" in beginning[:_SNIFFED] and not beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "the file is not text, whatever its name says"
     return None

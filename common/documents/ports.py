@@ -59,9 +59,12 @@ class CleanReport:
 class DocumentStore(Protocol):
     """The documents of the installation, to write."""
 
-    async def ingest(self, version_id: UUID, report: Callable[[float, str], Awaitable[None]]) -> IngestReport:
+    async def ingest(
+        self, version_id: UUID, report: Callable[[float, str], Awaitable[None]], *, again: bool = False
+    ) -> IngestReport:
         """Turn an uploaded content of the job's owner into passages that searches find, all at once at the end.
 
+        One that searches find already is left as it is, unless it shall be done `again` because its vectors are gone.
         `report` gets a fraction and what is going on. An attempt after a crash goes on where the vectors end. Raises
         `PermanentError` for what cannot be read, `TransientError`, and as `EmbeddingModel.embed` does.
         """

@@ -36,6 +36,9 @@ def _parameters(*, model: str, alias: str, port: int) -> xllamacpp.CommonParams:
     params.n_ctx = _CONTEXT
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
     params.offline = True
+    # A model this small says one sentence over and over: nothing of its last tokens is repeated for long.
+    params.sampling.dry_multiplier = 0.8
+    params.sampling.dry_allowed_length, params.sampling.dry_penalty_last_n = 3, 128
     return params
 
 

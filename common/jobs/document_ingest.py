@@ -10,13 +10,14 @@ from common.queue.definition import QueueName, Retry, job
 
 
 class DocumentIngestPayload(BaseModel):
-    """Which content of which document."""
+    """Which content of which document; `again` also when searches find it already, because its vectors are gone."""
 
     model_config = ConfigDict(extra="forbid")
 
     collection_id: UUID
     document_id: UUID
     version_id: UUID
+    again: bool = False
 
 
 class DocumentIngestResult(BaseModel):
@@ -42,7 +43,7 @@ async def document_ingest(ctx: JobContext, payload: DocumentIngestPayload) -> Do
     async def report(fraction: float, message: str) -> None:
         await ctx.progress(fraction, message=message)
 
-    done = await ctx.ports.documents.ingest(payload.version_id, report)
+    done = await ctx.ports.documents.ingest(payload.version_id, report, again=payload.again)
     return DocumentIngestResult(
         document_id=done.document_id,
         version=done.version,

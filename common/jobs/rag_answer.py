@@ -10,16 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from common.chat import ModelName
 from common.documents.question import MAX_PASSAGES, PassageFilter, PassageRead, QueryText
+from common.documents.quoting import cited_numbers, quote_passage
 from common.errors import PromptTooLongError, TransientError
 from common.ports import ChatMessage, ChatRequest, FinishReason, Passage, Usage
 from common.prompts import load_prompt
 from common.queue.context import JobContext
 from common.queue.definition import QueueName, Retry, job
 
-_PROMPT, _VERSION = "rag_answer", 1
+_PROMPT, _VERSION = "rag_answer", 2
 _CONTEXT_BYTES = 12_000
 _LEAST_CONTEXT_BYTES = 750
-_CITED = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _HANGUL = re.compile(r"[가-힣]")
 _NOTHING = "The documents of this collection do not answer this question."
 _NOTHING_KO = "이 컬렉션의 문서에는 이 질문에 대한 답이 없습니다."
@@ -113,7 +113,7 @@ async def _ask(ctx: JobContext, payload: RagAnswerPayload, sources: list[Source]
     return RagAnswerResult(
         answer=answer,
         found=True,
-        citations=cited(answer, len(sources)),
+        citations=cited_numbers(answer, len(sources)),
         sources=sources,
         model=model,
         finish_reason=finish_reason,
@@ -121,14 +121,8 @@ async def _ask(ctx: JobContext, payload: RagAnswerPayload, sources: list[Source]
     )
 
 
-def cited(answer: str, count: int) -> list[int]:
-    """The numbers in brackets that name one of `count` sources, each once, in order."""
-    numbers = [int(each) for group in _CITED.findall(answer) for each in group.split(",")]
-    return list(dict.fromkeys(number for number in numbers if 1 <= number <= count))
-
-
 def _conversation(question: str, sources: Sequence[Source]) -> list[ChatMessage]:
-    blocks = [f"[{each.number}] {each.document_name}{_page(each)}\n{each.text}" for each in sources]
+    blocks = [quote_passage(each.number, f"{each.document_name}{_page(each)}", each.text) for each in sources]
     asked = "\n\n".join([*blocks, f"Question: {question}"])
     system = ChatMessage(role="system", content=load_prompt(_PROMPT, _VERSION))
     return [system, ChatMessage(role="user", content=asked)]

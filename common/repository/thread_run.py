@@ -66,12 +66,15 @@ _TAKE = statement(
     job=Uuid(),
     attempt=Integer(),
 )
+# A run that was rolled back comes here again only when its owner has it done again: then it counts.
 _ADD_RUN = statement(
     """
     INSERT INTO thread_runs (job_id, thread_id, tenant_id, owner_id, position)
     SELECT :job, :thread, :tenant, :owner, coalesce(max(position), 0) + 1 FROM thread_runs
     WHERE thread_id = :thread AND tenant_id = :tenant
-    ON CONFLICT (job_id) DO NOTHING
+    ON CONFLICT (job_id) DO UPDATE SET rolled_back_at = NULL, undone_at = NULL, position = EXCLUDED.position
+    WHERE thread_runs.rolled_back_at IS NOT NULL
+      AND EXISTS (SELECT FROM jobs WHERE id = :job AND cancel_requested_at IS NULL)
     """,
     job=Uuid(),
     thread=Uuid(),

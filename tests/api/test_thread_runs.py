@@ -40,6 +40,33 @@ async def test_an_interrupt_is_answered_by_a_person(
     assert interrupt.data["node"] == "approve"
 
 
+async def test_a_value_is_taken_once_and_every_mode_tells(
+    client: httpx2.AsyncClient, work: Work, watcher: Watcher
+) -> None:
+    async with work():
+        thread_id = await create(client, flow="form")
+        silent = await say(client, thread_id, "a trip", stream_modes=[])
+        told = await say(client, thread_id, "another trip", stream_modes=["values", "updates", "messages", "custom"])
+        url = f"{THREADS}/{thread_id}/resume"
+        wrong = [await client.post(url, json=reply) for reply in ({"approved": True}, {"answer": "Seoul"}, {})]
+        replies = ({"value": {"city": "Seoul"}}, {"value": "Busan"})
+        both = await asyncio.gather(*(client.post(url, json=reply) for reply in replies))
+        [taken] = [answer for answer in both if answer.status_code == 202]
+        done = await ended(client, taken.json())
+        await watcher.until(UUID(done["id"]), "job.succeeded")
+
+    jobs, interrupt = (silent, told, done), told["result"]["interrupt"]
+    assert (interrupt["expects"], interrupt["question"]) == ("value", "Where to?")
+    assert interrupt["details"] == {"cities": ["Seoul"]}
+    assert [answer.status_code for answer in wrong] == [422] * 3
+    assert sorted(answer.status_code for answer in both) == [202, 409]
+    assert done["result"]["answer"] in ('{"city": "Seoul"}', '"Busan"')
+    types = {job["id"]: {event.type for event in watcher.seen if str(event.job_id) == job["id"]} for job in jobs}
+    assert {name for name in types[silent["id"]] if name.startswith(("agent.", "llm."))} == {"agent.interrupt"}
+    assert types[told["id"]] >= {"agent.values", "agent.custom", "agent.interrupt"}
+    assert "llm.delta" in types[done["id"]]
+
+
 async def test_a_run_stops_before_a_node_and_goes_on(client: httpx2.AsyncClient, work: Work) -> None:
     async with work():
         thread_id = await create(client)

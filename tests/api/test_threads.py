@@ -71,7 +71,7 @@ def _one_of(count: int) -> dict[str, int]:
 async def test_a_second_message_stops_the_first(
     client: httpx2.AsyncClient, work: Work, provider: Provider, strategy: str, kept: list[str]
 ) -> None:
-    provider.script(Reply(("Before",)), Reply(("Never ", "heard"), ending="held"), Reply(("Now",)))
+    provider.script(Reply(("Before",)), Reply(("Never ", "heard"), ending="held"), Reply(("Now",)), Reply(("Again",)))
     async with work():
         thread_id = await create(client)
         await say(client, thread_id, "hello")
@@ -80,11 +80,16 @@ async def test_a_second_message_stops_the_first(
         await asyncio.wait_for(provider.asked.wait(), 60)
         second = await say(client, thread_id, "second", strategy=strategy)
         first = await ended(client, first)
-        said = await spoken(client, thread_id)
+        said, heard = await spoken(client, thread_id), asked(provider)
+        again = await ended(client, (await client.post(f"/api/v1/jobs/{first['id']}/retry")).json())
+        after = await spoken(client, thread_id)
 
     assert (first["status"], second["status"]) == ("cancelled", "succeeded")
-    assert asked(provider) == ["hello", "Before", *kept, "second"]
+    assert heard == ["hello", "Before", *kept, "second"]
     assert said == ["hello", "Before", *kept, "second", "Now"]
+    # Whoever has it done again says it again, after what was said meanwhile.
+    assert (again["status"], asked(provider)) == ("succeeded", [*said, "first"])
+    assert after == [*said, "first", "Again"]
 
 
 async def test_a_fork_goes_on_from_its_checkpoint_and_both_live_apart(
@@ -108,7 +113,9 @@ async def test_a_fork_goes_on_from_its_checkpoint_and_both_live_apart(
     assert (fork["forked_from"], fork["title"]) == (thread_id, "origin")
     assert heard == ["a", "one", "c"]
     assert said == ["a", "one", "c", "three", "d", "four"]
-    assert (await client.post(f"{THREADS}/{fork['id']}/fork", json={"checkpoint_id": fork["id"]})).status_code == 404
+    other = await create(client)
+    for thread, place in ((fork["id"], fork["id"]), (other, at)):
+        assert (await client.post(f"{THREADS}/{thread}/fork", json={"checkpoint_id": place})).status_code == 404
 
 
 async def test_history_comes_in_pages_and_each_step_has_a_state(client: httpx2.AsyncClient, work: Work) -> None:

@@ -62,7 +62,7 @@ class AgentService:
         before = RunSoFar() if origin.attempt <= 1 else await self._runs.read(self._direct, origin)
         budget = Budget(request.limits, origin.spent, before)
         context = self._context(request, origin, ports, taken, budget)
-        answer = await Turn(opened, request, context, scribe, thread, fence).run()
+        answer = await Turn(opened, request, context, scribe, str(origin.job_id), thread, fence).run()
         if taken is None:
             await opened.store.forget(thread, is_final=False)
         return answer
@@ -112,7 +112,7 @@ class AgentService:
             tools=Tools(budget, ports.journal, ports.retriever),
             budget=budget,
             judge=self._judge,
-            run_id=str(origin.job_id),
+            run_id=f"{origin.job_id}.{budget.round}" if budget.round else str(origin.job_id),
             collection_id=request.collection_id or (taken.collection_id if taken else None),
         )
 

@@ -1,7 +1,6 @@
 """What flows share: messages between langchain and the ports, passages as prompts show them, citations."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,9 +9,9 @@ from uuid import UUID
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from common.agents import Citation
+from common.documents.quoting import cited_numbers, quote_passage
 from common.ports import ChatMessage, Passage, Role, ToolCall
 
-_MARK = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _ROLES: dict[str, Role] = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
 
 
@@ -46,7 +45,7 @@ def show_passages(passages: Sequence[Mapping[str, Any]], room: int | None = None
         return "(no passages were found)"
     each = None if room is None else max(room // len(passages), 1)
     return "\n\n".join(
-        f"[{number}] {passage['document_name']}{_place(passage)}\n{passage['text'][:each]}"
+        quote_passage(number, f"{passage['document_name']}{_place(passage)}", passage["text"][:each])
         for number, passage in enumerate(passages, 1)
     )
 
@@ -69,8 +68,7 @@ def keep_passage(passage: Passage) -> dict[str, Any]:
 
 def cite(answer: str, passages: Sequence[Mapping[str, Any]]) -> list[Citation]:
     """The passages that an answer names by number, in that order; all that it was given when it names none."""
-    named = [int(number) for mark in _MARK.findall(answer) for number in mark.split(",")]
-    wanted = list(dict.fromkeys(number for number in named if 1 <= number <= len(passages)))
+    wanted = cited_numbers(answer, len(passages))
     return [
         _citation(number, passages[number - 1], is_named=bool(wanted))
         for number in wanted or range(1, len(passages) + 1)

@@ -21,7 +21,10 @@ class Judge(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FlowContext:
-    """What the nodes of one attempt work with. Not checkpointed. `tools` counts and keeps what they call."""
+    """What the nodes of one attempt work with. Not checkpointed. `tools` counts and keeps what they call.
+
+    `run_id` begins the ids of messages: the same in all attempts, another one when the owner has the job done again.
+    """
 
     model: BaseChatModel
     tools: Tools

@@ -2,9 +2,9 @@
 
 import asyncio
 import importlib
-import pkgutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
@@ -31,8 +31,8 @@ class OpenFlow:
 
 def flow_names() -> list[str]:
     """The folders of `worker.agent` that hold a graph orchestrator."""
-    found = (info.name for info in pkgutil.iter_modules(agent.__path__) if info.ispkg)
-    return [name for name in found if importlib.util.find_spec(f"{agent.__name__}.{name}.graph_orchestrator")]
+    found = (path for root in agent.__path__ for path in Path(root).glob("*/graph_orchestrator.py"))
+    return sorted({path.parent.name for path in found})
 
 
 class Flows:

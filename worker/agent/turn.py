@@ -30,12 +30,20 @@ class Turn:
     """What `Agents.run` does once it has the thread."""
 
     def __init__(
-        self, opened: OpenFlow, request: AgentRequest, context: FlowContext, scribe: Scribe, thread: str, fence: int
+        self,
+        opened: OpenFlow,
+        request: AgentRequest,
+        context: FlowContext,
+        scribe: Scribe,
+        job: str,
+        thread: str,
+        fence: int,
     ) -> None:
         self._opened = opened
         self._request = request
         self._context = context
         self._scribe = scribe
+        self._job = job
         self._has_spoken = False
         self._begun_step = 0
         self._config: RunnableConfig = {
@@ -64,7 +72,7 @@ class Turn:
         """The input of the graph; None to go on from the newest checkpoint, which is this run's own."""
         latest = await self._opened.store.saver.aget_tuple(self._config)
         self._count_from(latest)
-        if latest is not None and latest.metadata.get("run_id") == self._context.run_id:
+        if latest is not None and latest.metadata.get("run_id") == self._job:
             return None
         if not self._request.is_resume:
             return self._opened.flow.begin(self._request.input or "", self._context.run_id)
@@ -75,7 +83,7 @@ class Turn:
 
     def _count_from(self, latest: CheckpointTuple | None) -> None:
         """Which step the run began after: its checkpoints say so to its later attempts."""
-        run = {"run_id": self._context.run_id, "round": self._context.budget.round}
+        run = {"run_id": self._job, "round": self._context.budget.round}
         known: dict[str, Any] = dict(latest.metadata) if latest is not None else {"step": _BEFORE_THE_FIRST}
         if run.items() <= known.items():
             self._begun_step = known["begun_step"]

@@ -50,7 +50,13 @@ class DocumentIngester:
         self._ingestion = ingestion
 
     async def ingest(
-        self, version_id: UUID, origin: CallOrigin, embeddings: EmbeddingModel, report: Report
+        self,
+        version_id: UUID,
+        origin: CallOrigin,
+        embeddings: EmbeddingModel,
+        report: Report,
+        *,
+        again: bool = False,
     ) -> IngestReport:
         """See `DocumentStore.ingest`."""
         owner = Owner(origin.tenant_id, origin.owner_id)
@@ -58,7 +64,7 @@ class DocumentIngester:
             target = await self._ingestion.load(db, version_id, owner)
         if target is None:
             raise PermanentError("the document does not exist any more")
-        if target.is_found or not target.is_wanted:
+        if (target.is_found and not again) or not target.is_wanted:
             return _report(target, target.passage_count or 0, 0, is_found=target.is_found)
         await report(0, "reading")
         pieces = await self._pieces(target, owner, report)
@@ -123,7 +129,7 @@ class DocumentIngester:
     ) -> int:
         """Write a vector for each piece; how many had to be made."""
         # Of a document's first content, in its first attempt, nothing is there.
-        may_know = target.version > 1 or origin.attempt > 1
+        may_know = target.version > 1 or origin.attempt > 1 or target.is_found
         batches = iter([pieces[start : start + _BATCH] for start in range(0, len(pieces), _BATCH)])
         made, done = 0, 0
 

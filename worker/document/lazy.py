@@ -66,10 +66,12 @@ class BoundDocuments:
         self._embeddings = embeddings
         self._origin = origin
 
-    async def ingest(self, version_id: UUID, report: Callable[[float, str], Awaitable[None]]) -> IngestReport:
+    async def ingest(
+        self, version_id: UUID, report: Callable[[float, str], Awaitable[None]], *, again: bool = False
+    ) -> IngestReport:
         """See `DocumentStore.ingest`."""
         documents = await self._documents.get()
-        return await documents.ingester.ingest(version_id, self._origin, self._embeddings, report)
+        return await documents.ingester.ingest(version_id, self._origin, self._embeddings, report, again=again)
 
     async def clean(self, *, sweep: bool) -> CleanReport:
         """See `DocumentStore.clean`."""

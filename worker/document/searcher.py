@@ -16,6 +16,7 @@ _MAX_HIDDEN = 500
 _ROUNDS = 3
 _GROWTH = 4
 _SPARE = 3
+_LOST = "the vectors of this collection are gone; who runs Letuin brings them back with `letuin verify --repair`"
 
 
 class DocumentSearcher:
@@ -51,11 +52,19 @@ class DocumentSearcher:
         wanted = limit + (_SPARE if len(ground.hidden) > len(hidden) else 0)
         for _ in range(_ROUNDS):
             hits = await self._chroma.search(collection_id, vector, wanted, chroma_where)
+            if not hits and where is None:
+                await self._check_vectors(ground, owner)
             found = await self._shown(ground, hits, owner)
             if len(found) >= limit or len(hits) < wanted:
                 break
             wanted *= _GROWTH
         return found[:limit]
+
+    async def _check_vectors(self, ground: SearchGround, owner: Owner) -> None:
+        """Every question is alike to something, unless nothing is there any more: that is not an answer."""
+        async with self._sessions() as db:
+            if await self._passages.has_passages(db, ground, owner):
+                raise PermanentError(_LOST)
 
     async def _vector(self, ground: SearchGround, embeddings: EmbeddingModel, query: str) -> Sequence[float]:
         try:

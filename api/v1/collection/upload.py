@@ -72,6 +72,22 @@ class Upload:
             yield piece
 
 
+class _Parser(MultiPartParser):
+    """Knows whether it has come to the end, and what it has opened."""
+
+    is_whole = False
+
+    def on_end(self) -> None:
+        """After the last boundary."""
+        super().on_end()
+        self.is_whole = True
+
+    def close(self) -> None:
+        """Let go also of a file that never became whole, and so no part of the form."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
+
 @asynccontextmanager
 async def reading_upload(request: Request, settings: ApiSettings) -> AsyncIterator[Upload]:
     """The upload of a request.
@@ -82,9 +98,7 @@ async def reading_upload(request: Request, settings: ApiSettings) -> AsyncIterat
     if given != MULTIPART:
         raise MediaTypeError(f"send {MULTIPART}, not {given[:100] or 'a body without a type'}")
     stream = _bounded(request, settings)
-    parser = MultiPartParser(
-        request.headers, stream, max_files=1, max_fields=len(_FIELDS), max_part_size=_MAX_FIELD_BYTES
-    )
+    parser = _Parser(request.headers, stream, max_files=1, max_fields=len(_FIELDS), max_part_size=_MAX_FIELD_BYTES)
     try:
         form = await parser.parse()
     except MultiPartException as error:
@@ -92,6 +106,8 @@ async def reading_upload(request: Request, settings: ApiSettings) -> AsyncIterat
     except (KeyError, UnicodeDecodeError) as error:
         raise InvalidError("the upload cannot be read: it names no boundary", path=("body",)) from error
     try:
+        if not parser.is_whole:
+            raise InvalidError("the upload broke off before its last boundary", path=("body",))
         if unknown := set(form) - _FIELDS:
             raise InvalidError(f"unknown field {min(unknown)[:64]!r}", path=("body",))
         file = form.get("file")
@@ -100,6 +116,7 @@ async def reading_upload(request: Request, settings: ApiSettings) -> AsyncIterat
         yield await _check(file, form.get("name"), form.get("attributes"), settings)
     finally:
         await form.close()
+        parser.close()
 
 
 async def _bounded(request: Request, settings: ApiSettings) -> AsyncGenerator[bytes, None]:

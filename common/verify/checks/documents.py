@@ -25,7 +25,7 @@ _EXPECTED = statement(
     """
 )
 _COLLECTIONS = statement("SELECT id FROM collections WHERE id = ANY(:ids)", ids=UUIDS)
-_CHROMA = "/api/v2/tenants/default_tenant/databases/default_database/collections"
+CHROMA_COLLECTIONS = "/api/v2/tenants/default_tenant/databases/default_database/collections"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +89,13 @@ class VectorCheck:
 
     async def mend(self, stores: Stores, problems: Sequence[Problem]) -> None:
         """Remove them."""
-        async with _chroma(stores) as http:
+        async with open_chroma(stores) as http:
             for problem in problems:
-                (await http.delete(f"{_CHROMA}/{quote(problem.key, safe='')}")).raise_for_status()
+                (await http.delete(f"{CHROMA_COLLECTIONS}/{quote(problem.key, safe='')}")).raise_for_status()
 
 
-def _chroma(stores: Stores) -> httpx2.AsyncClient:
+def open_chroma(stores: Stores) -> httpx2.AsyncClient:
+    """A client of the configured server."""
     assert stores.settings.chroma_url is not None
     url, headers = stores.settings.chroma_url, stores.settings.chroma_headers
     return httpx2.AsyncClient(base_url=url, headers=headers, timeout=15, trust_env=False)
@@ -102,9 +103,9 @@ def _chroma(stores: Stores) -> httpx2.AsyncClient:
 
 async def _names(stores: Stores) -> list[str]:
     names: list[str] = []
-    async with _chroma(stores) as http:
+    async with open_chroma(stores) as http:
         while True:
-            answer = await http.get(_CHROMA, params={"limit": _BATCH, "offset": len(names)})
+            answer = await http.get(CHROMA_COLLECTIONS, params={"limit": _BATCH, "offset": len(names)})
             answer.raise_for_status()
             page: list[dict[str, Any]] = answer.json()
             names += [str(each["name"]) for each in page]

@@ -14,15 +14,20 @@ from subprocess import CompletedProcess
 import pytest
 
 from common.config import CommonSettings
+from tests.api.agent_worker import FLOWS
 from tests.fixtures.letuin import command, environment, letuin
 from tests.fixtures.provider import Provider, Reply
 from tests.fixtures.stores import Stores
 from tests.fixtures.workers import running_worker
+from worker import agent
 
 
 @pytest.fixture
-async def url(stores: Stores, settings: CommonSettings, provider: Provider, tmp_path: Path) -> AsyncIterator[str]:
-    """An api that needs no token, and a worker for agents."""
+async def url(
+    stores: Stores, settings: CommonSettings, provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[str]:
+    """An api that needs no token, and a worker for agents, with one more flow."""
+    monkeypatch.setattr(agent, "__path__", [*agent.__path__, FLOWS])
     variables = {"DATA_DIR": str(tmp_path / "data"), "API_PORT": "0", "LOG_LEVEL": "INFO"}
     env = {"PATH": os.environ["PATH"], **stores.environment, **variables}
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "api.main", env=env, stderr=PIPE)
@@ -77,6 +82,25 @@ async def test_a_conversation_from_the_command_line(url: str, provider: Provider
     assert (talking.returncode, b"Stopped" in said) == (130, True), said
     jobs = json.loads((await run("jobs", "list", "--kind", "agent.run", "--json")).stdout)["items"]
     assert jobs[0]["status"] in ("running", "cancelled")
+
+    assert (await run("collections", "create", "books")).returncode == 0
+    asked = await run("chat", "--flow", "form", "--collection", "books", "-m", "a trip")
+    found = re.search(r"chat (\S+)", asked.stderr)
+    assert found, asked.stderr
+    assert (asked.returncode, "Where to? [JSON or text]" in asked.stderr) == (0, True)
+    told = await run("chat", found[1], "-m", '{"city": "부산"}')
+    assert "Where to?" in told.stderr
+    assert json.loads(told.stdout) == {"city": "부산"}
+
+    asking = await asyncio.create_subprocess_exec(*command("ask", "books", "how?"), env=env, stderr=PIPE)
+    jobs = []
+    async with asyncio.timeout(60):
+        while not jobs:
+            jobs = json.loads((await run("jobs", "list", "--kind", "rag.answer", "--json")).stdout)["items"]
+    asking.send_signal(signal.SIGINT)
+    _, said = await asyncio.wait_for(asking.communicate(), 60)
+    jobs = json.loads((await run("jobs", "list", "--kind", "rag.answer", "--json")).stdout)["items"]
+    assert (asking.returncode, b"Stopped" in said, jobs[0]["status"]) == (130, True, "cancelled")
 
     assert (await run("threads", "delete", thread_id)).returncode == 0
     assert (await run("chat", thread_id, "-m", "still there?")).returncode == 2

@@ -1,5 +1,6 @@
 """The chains of the example flow: a prompt, the attempt's model and, where a decision is wanted, its shape."""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from langchain.messages import AIMessage
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from worker.agent.example.graph_state import Grades, RouteChoice
 from worker.agent.example.prompt_manager import PromptManager
 
+type Versions = Mapping[str, int]
 type Answering = Runnable[dict[str, Any], AIMessage]
 type Deciding[M: BaseModel] = Runnable[dict[str, Any], M]
 
@@ -21,35 +23,38 @@ _LONGEST_ANSWER = 1024
 
 
 class ChainBuilder:
-    """Builds a chain for one call; the model belongs to the attempt."""
+    """Builds a chain for one call; the model belongs to the attempt, the versions of the prompts to the turn."""
 
     def __init__(self, prompts: PromptManager) -> None:
         self._prompts = prompts
 
-    def answer(self, model: BaseChatModel) -> Answering:
+    def answer(self, model: BaseChatModel, versions: Versions) -> Answering:
         """From `passages` and `messages` to an answer."""
-        return self._writing("answer", model)
+        return self._writing("answer", model, versions)
 
-    def direct(self, model: BaseChatModel) -> Answering:
+    def direct(self, model: BaseChatModel, versions: Versions) -> Answering:
         """From `messages` to an answer."""
-        return self._writing("direct", model)
+        return self._writing("direct", model, versions)
 
-    def clarify(self, model: BaseChatModel) -> Answering:
+    def clarify(self, model: BaseChatModel, versions: Versions) -> Answering:
         """From `messages` to a question for the user."""
-        return self._writing("clarify", model)
+        return self._writing("clarify", model, versions)
 
-    def route(self, model: BaseChatModel) -> Deciding[RouteChoice]:
+    def route(self, model: BaseChatModel, versions: Versions) -> Deciding[RouteChoice]:
         """From `messages` to a choice."""
-        return self._deciding("route", model, RouteChoice)
+        return self._deciding("route", model, versions, RouteChoice)
 
-    def grade(self, model: BaseChatModel) -> Deciding[Grades]:
+    def grade(self, model: BaseChatModel, versions: Versions) -> Deciding[Grades]:
         """From `question` and `passages` to the numbers of those that help."""
-        return self._deciding("grade", model, Grades)
+        return self._deciding("grade", model, versions, Grades)
 
-    def _writing(self, name: str, model: BaseChatModel) -> Answering:
+    def _writing(self, name: str, model: BaseChatModel, versions: Versions) -> Answering:
         speaking = model.bind(max_tokens=_LONGEST_ANSWER).with_config(tags=[ANSWERING_TAG])
-        return cast(Answering, self._prompts.get(name) | speaking)
+        return cast(Answering, self._prompts.get(name, versions.get(name)) | speaking)
 
-    def _deciding[M: BaseModel](self, name: str, model: BaseChatModel, shape: type[M]) -> Deciding[M]:
+    def _deciding[M: BaseModel](
+        self, name: str, model: BaseChatModel, versions: Versions, shape: type[M]
+    ) -> Deciding[M]:
         bound = model.bind(response_schema=shape.model_json_schema(), temperature=0.0)
-        return cast(Deciding[M], self._prompts.get(name) | bound | PydanticOutputParser(pydantic_object=shape))
+        prompt = self._prompts.get(name, versions.get(name))
+        return cast(Deciding[M], prompt | bound | PydanticOutputParser(pydantic_object=shape))

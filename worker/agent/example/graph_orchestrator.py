@@ -33,7 +33,8 @@ class GraphOrchestrator:
     """One instance a process; nothing of a run is kept here."""
 
     def __init__(self) -> None:
-        self._chains = ChainBuilder(PromptManager(_PROMPTS))
+        prompts = PromptManager(_PROMPTS)
+        self._chains, self._newest = ChainBuilder(prompts), prompts.newest
 
     def begin(self, text: str, run_id: str) -> dict[str, Any]:
         """See `Flow.begin`: what the turn before found and answered is no part of this one."""
@@ -44,6 +45,7 @@ class GraphOrchestrator:
             "answer": None,
             "citations": [],
             "has_asked": False,
+            "prompts": self._newest,
         }
 
     def graph(self) -> StateGraph[Any, FlowContext, Any, Any]:
@@ -68,7 +70,7 @@ class GraphOrchestrator:
             return {"route": "direct"}
         if context.judge is Judge.SCORE:
             return {"route": "retrieve"}
-        chain = self._chains.route(context.model)
+        chain = self._chains.route(context.model, _versions(state))
         try:
             choice = await _fitting(lambda room: chain.ainvoke({"messages": recent(state["messages"], room)}))
         except OutputParserException:
@@ -89,7 +91,7 @@ class GraphOrchestrator:
         documents = state["documents"]
         if runtime.context.judge is Judge.SCORE or not documents:
             return {"documents": _best(documents)}
-        question, chain = state["question"], self._chains.grade(runtime.context.model)
+        question, chain = state["question"], self._chains.grade(runtime.context.model, _versions(state))
         try:
             grades = await _fitting(
                 lambda room: chain.ainvoke({"question": question, "passages": show_passages(documents, room)})
@@ -104,17 +106,17 @@ class GraphOrchestrator:
         if not documents and runtime.context.judge is Judge.SCORE:
             text = _NOTHING_KO if _HANGUL.search(state["question"]) else _NOTHING
             return _said(AIMessage(text), runtime, "answer")
-        said = await self._say(self._chains.answer(runtime.context.model), state, runtime, "answer")
+        said = await self._say(self._chains.answer(runtime.context.model, _versions(state)), state, runtime, "answer")
         citations = [citation.model_dump(mode="json") for citation in cite(said["answer"] or "", documents)]
         return {**said, "citations": citations}
 
     async def direct(self, state: GraphState, runtime: Runtime[FlowContext]) -> GraphState:
         """Answer without documents."""
-        return await self._say(self._chains.direct(runtime.context.model), state, runtime, "direct")
+        return await self._say(self._chains.direct(runtime.context.model, _versions(state)), state, runtime, "direct")
 
     async def clarify(self, state: GraphState, runtime: Runtime[FlowContext]) -> GraphState:
         """Ask back; `wait` waits for the answer."""
-        said = await self._say(self._chains.clarify(runtime.context.model), state, runtime, "clarify")
+        said = await self._say(self._chains.clarify(runtime.context.model, _versions(state)), state, runtime, "clarify")
         return {**said, "has_asked": True}
 
     async def wait(self, state: GraphState, runtime: Runtime[FlowContext]) -> GraphState:
@@ -151,6 +153,11 @@ def _said(message: AIMessage, runtime: Runtime[FlowContext], node: str) -> Graph
     """Kept under an id of our own: a step that runs again after a crash replaces what it said."""
     text = message.text
     return {"messages": [AIMessage(text, id=f"{runtime.context.run_id}:{node}")], "answer": text}
+
+
+def _versions(state: GraphState) -> dict[str, int]:
+    """Of the prompts; none in a turn that an older release began."""
+    return state.get("prompts") or {}
 
 
 def _best(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,7 +10,10 @@ Route = Literal["retrieve", "direct", "clarify"]
 
 
 class GraphState(TypedDict, total=False):
-    """`messages` is the conversation; everything else belongs to the turn. Plain values only: they are checkpointed."""
+    """`messages` is the conversation; everything else belongs to the turn. Plain values only: they are checkpointed.
+
+    `prompts` are the versions that the turn began with: it goes on with them, also under a newer release.
+    """
 
     messages: Annotated[list[AnyMessage], add_messages]
     question: str
@@ -19,6 +22,7 @@ class GraphState(TypedDict, total=False):
     answer: str | None
     citations: list[dict[str, Any]]
     has_asked: bool
+    prompts: dict[str, int]
 
 
 class RouteChoice(BaseModel):

@@ -29,6 +29,11 @@ class PromptManager:
         """The versions of each prompt, oldest first."""
         return {name: tuple(sorted(versions)) for name, versions in self._prompts.items()}
 
+    @property
+    def newest(self) -> dict[str, int]:
+        """The newest version of each prompt."""
+        return {name: max(versions) for name, versions in self._prompts.items()}
+
     def get(self, name: str, version: int | None = None) -> ChatPromptTemplate:
         """A prompt, the newest when no version is given. Raises `LookupError`."""
         versions = self._prompts[name]
