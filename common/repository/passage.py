@@ -54,14 +54,14 @@ class PassageRepository:
         hidden = frozenset(row[3] for row in rows if row[3] is not None)
         return SearchGround(collection_id, revision, model, dimension, hidden)
 
-    async def has_passages(self, db: Executor, ground: SearchGround, owner: Owner) -> bool:
+    async def has_passages(self, db: Executor, ground: SearchGround, reader: Owner) -> bool:
         """Whether there is something to find, and still is what `ground` says."""
         query = select(DocumentVersion.id).join(Collection, Collection.id == DocumentVersion.collection_id)
         query = query.where(
             Collection.id == ground.collection_id,
             Collection.revision == ground.revision,
-            DocumentVersion.tenant_id == owner.tenant_id,
-            DocumentVersion.owner_id == owner.user_id,
+            DocumentVersion.tenant_id == reader.tenant_id,
+            read_by(reader),
             DocumentVersion.found_from <= ground.revision,
             DocumentVersion.found_until.is_(None),
             DocumentVersion.passage_count > 0,
