@@ -118,8 +118,7 @@ class ChatRequest:
 class ChatChunk:
     """A piece of an answer. The last carries `finish_reason` and whole `tool_calls`. `usage` comes then or later.
 
-    `is_cached` (an equal answer was at hand) and `is_replayed` (an earlier attempt got it) come with the finish reason.
-    """
+    It also says `is_cached`, when an equal answer was at hand, and `is_replayed`, when an earlier attempt got it."""
 
     text: str = ""
     model: str | None = None
