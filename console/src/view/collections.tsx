@@ -7,6 +7,7 @@ import { BASE, go, route } from '../state/route'
 import { Button, Card, Confirm, Dialog, Empty, Field, Loading, ProblemBox, ViewHead } from '../ui/basics'
 import { attempt, say } from '../ui/toast'
 import { DocumentRow } from './document'
+import { Sharing, SharingTag } from './sharing'
 import { Upload } from './upload'
 
 const INTERVAL = 2000
@@ -26,7 +27,7 @@ export function CollectionsView() {
           <nav class="split-list" aria-label={t('collections.list')}>
             {page.items.map((each) => (
               <a key={each.id} class="item" href={`${BASE}/collections/${each.id}`} aria-current={each === chosen ? 'true' : undefined}>
-                <span class="item-head"><b>{each.name}</b><span class="faint">{number(each.document_count)}</span></span>
+                <span class="item-head"><span><b>{each.name}</b><SharingTag collection={each} /></span><span class="faint">{number(each.document_count)}</span></span>
                 <span class="item-text">{each.description ?? each.embedding_model ?? '–'}</span>
               </a>
             ))}
@@ -52,14 +53,15 @@ function Shown({ collection, onChanged }: { collection: Collection; onChanged: (
   return (
     <div class="stack">
       <Search path={path} />
-      <Card title={`${t('collections.documents')}: ${collection.name}`} extra={<Button look="quiet" icon="trash" label={t('collections.delete', { name: collection.name })} onClick={() => (removing.value = { name: collection.name, path })} />}>
-        <Upload path={path} onDone={reload} />
+      <Card title={`${t('collections.documents')}: ${collection.name}`} extra={collection.is_owner && <Button look="quiet" icon="trash" label={t('collections.delete', { name: collection.name })} onClick={() => (removing.value = { name: collection.name, path })} />}>
+        <Sharing collection={collection} onChanged={onChanged} />
+        {collection.is_owner && <Upload path={path} onDone={reload} />}
         <ProblemBox problem={documents.problem} />
         {documents.items.length === 0 ? <p class="card-quiet">{t('collections.noDocuments')}</p> : (
           <div class="card-scroll"><table class="grid" aria-label={t('collections.documents')}>
             <thead><tr><th>{t('word.name')}</th><th>{t('word.status')}</th><th class="num">{t('collections.size')}</th><th class="num">{t('collections.chunks')}</th><th>{t('word.time')}</th><th><span class="hidden">{t('word.actions')}</span></th></tr></thead>
             <tbody>
-              {documents.items.map((each) => <DocumentRow key={each.id} document={each} path={`${path}/documents/${each.id}`} onRemove={(target) => (removing.value = { name: each.name, path: target })} />)}
+              {documents.items.map((each) => <DocumentRow key={each.id} document={each} path={`${path}/documents/${each.id}`} onRemove={collection.is_owner ? (target) => (removing.value = { name: each.name, path: target }) : undefined} />)}
             </tbody>
           </table></div>
         )}
@@ -133,7 +135,7 @@ function CreateDialog({ onClose, onDone }: { onClose: () => void; onDone: (made:
     const form = new FormData(event.currentTarget as HTMLFormElement)
     const read = (name: string) => String(form.get(name) ?? '').trim() || null
     try {
-      const made = await post<Collection>('/collections', { name: read('name'), description: read('description') })
+      const made = await post<Collection>('/collections', { name: read('name'), description: read('description'), visibility: form.has('shared') ? 'tenant' : 'private' })
       onClose()
       say(made.name)
       onDone(made)
@@ -148,6 +150,7 @@ function CreateDialog({ onClose, onDone }: { onClose: () => void; onDone: (made:
         <div class="dialog-body">
           <Field label={t('word.name')}>{(id) => <input id={id} class="input" name="name" required />}</Field>
           <Field label={t('collections.description')}>{(id) => <input id={id} class="input" name="description" />}</Field>
+          <div class="checks"><label><input type="checkbox" class="check" name="shared" />{t('collections.share')}</label></div>
           <ProblemBox problem={problem.value} />
         </div>
         <footer class="dialog-foot"><Button onClick={onClose}>{t('word.cancel')}</Button><Button look="main" type="submit">{t('word.create')}</Button></footer>
