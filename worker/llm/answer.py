@@ -80,7 +80,7 @@ class AnswerReader:
         calls = self._calls.calls(is_cut=finish in ("length", "content_filter"))
         self._rest = replace(
             self._rest or ChatChunk(),
-            model=str(told.get("model_name") or self._model)[:_LONGEST_NAME],
+            model=storable(str(told.get("model_name") or self._model))[:_LONGEST_NAME],
             finish_reason="tool_calls" if calls and finish == "stop" else finish,
             tool_calls=calls,
         )

@@ -144,9 +144,7 @@ class FlowControl:
 
     async def cool_down(self, model: str, delay: timedelta) -> None:
         """Let no worker call `model` for `delay`. A longer one that runs already stays."""
-        await self._calls.submit(
-            ScriptCall(COOL_DOWN, [self._keys.flow(f"model:{model}", "cooldown")], [_milliseconds(delay)])
-        )
+        await self._calls.submit(ScriptCall(COOL_DOWN, [self._cooldown_key(model)], [_milliseconds(delay)]))
 
     @asynccontextmanager
     async def admit(self, call: FlowCall, *, patience: timedelta = timedelta(0)) -> AsyncIterator[Permit]:
@@ -171,14 +169,19 @@ class FlowControl:
             self._renewing.cancel()
             await asyncio.wait([self._renewing])
 
+    def _cooldown_key(self, model: str) -> str:
+        return self._keys.flow(f"model:{model.lower()}", "cooldown")
+
     def _scopes(self, call: FlowCall) -> dict[str, FlowLimits]:
-        scopes = {} if call.side == "tenant" else self._rules.of_model(call.model, call.limits)
+        # Users name models behind OPENAI_BASE_URL: another case of the letters is no way around a limit.
+        model = call.model.lower()
+        scopes = {} if call.side == "tenant" else self._rules.of_model(model, call.limits)
         if call.side != "model" and call.tenant_id is not None:
-            scopes |= self._rules.of_tenant(call.model, call.tenant_id)
+            scopes |= self._rules.of_tenant(model, call.tenant_id)
         return scopes
 
     def _acquisition(self, call: FlowCall, permit_id: str, scopes: dict[str, FlowLimits]) -> ScriptCall:
-        keys = [self._keys.flow(f"model:{call.model}", "cooldown")]
+        keys = [self._cooldown_key(call.model)]
         keys += [self._keys.flow(scope, part) for scope in scopes for part in ("window", "slots", "line", "tags")]
         tokens = max(call.tokens, 1)
         times = (self._window, self._lease, _milliseconds(_LONGEST_DELAY), random.random())

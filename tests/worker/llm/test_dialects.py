@@ -25,7 +25,8 @@ def event(data: object) -> bytes:
 
 def chunk(delta: Mapping[str, Any] | None = None, reason: str | None = None, **more: Any) -> bytes:
     choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": reason}]
-    return event({"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices, **more})
+    told = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices}
+    return event({**told, **more})
 
 
 def tool(arguments: object, name: str | None = None, **more: Any) -> bytes:
@@ -94,6 +95,12 @@ async def test_calls_of_tools_are_told_apart(
     provider.script(Reply(raw=raw + CALLS + DONE))
     chunks = await collect(build(), ask())
     assert [(call.id, call.name, call.arguments) for each in chunks for call in each.tool_calls] == calls
+
+
+async def test_the_name_of_the_model_is_one_that_stores_take(provider: Provider, build: Build) -> None:
+    provider.script(Reply(raw=HI + chunk({}, "stop", model="a\0b" + "c" * 1000)))
+    [name] = [each.model for each in await collect(build(), ask()) if each.model]
+    assert (len(name), name[:4]) == (200, "a\ufffdbc")
 
 
 async def test_a_call_without_an_id_gets_one(provider: Provider, build: Build) -> None:

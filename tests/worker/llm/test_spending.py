@@ -83,6 +83,24 @@ async def test_a_job_over_budget_waits_until_the_window_turns_or_fails(desk: Des
     assert (failed.error["code"], failed.error["message"]) == ("permanent", "the budget for metered is used up")
 
 
+async def test_a_call_counts_in_the_window_where_it_began(
+    container: CommonContainer, provider: Provider, desk: Desk, working: Working
+) -> None:
+    provider.script(Reply(delay=2))
+    await desk.budget(max_cost=Decimal(50))
+    async with working(**METERED):
+        early = await desk.submit("Hi", max_tokens=10)
+        await provider.asked.wait()
+        async with container.sessions().begin() as db:
+            for table in ("budgets", "budget_reservations"):
+                await db.execute(text(f"UPDATE {table} SET window_start = window_start - interval '1 day'"))
+        late = await desk.ask("Hi", max_tokens=10)
+        assert (await desk.watcher.ended(early)).status == late.status == JobStatus.SUCCEEDED
+    # Both together, with what the first kept back, are more than a day may cost.
+    assert await desk.books() == (Decimal(COST), Decimal(0), 0)
+    assert len(await desk.usage()) == 2
+
+
 async def test_what_costs_nothing_has_room_in_a_budget_that_is_used_up(
     container: CommonContainer, desk: Desk, working: Working
 ) -> None:
