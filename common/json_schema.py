@@ -2,17 +2,24 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Annotated, Any
 
-from jsonschema import Draft202012Validator, SchemaError, ValidationError
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.exceptions import best_match
 from jsonschema.validators import extend
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 from pydantic import Field, TypeAdapter
 from pydantic import ValidationError as PydanticError
 from pydantic_core import SchemaError as PydanticSchemaError
-from referencing import Registry
+from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 _MOST_REFERENCES = 10_000
+_MOST_KEYWORDS = 5_000
+_META = "https://json-schema.org/draft/2020-12/meta"
+_VOCABULARIES = ("core", "applicator", "unevaluated", "validation", "meta-data", "format-annotation", "content")
 _MOST_PROBLEMS = 5
 # Their expressions would be run by Python's engine, which some keep busy for years.
 _REFUSED_KEYWORDS = frozenset({"patternProperties", "$dynamicRef", "$recursiveRef"})
@@ -26,19 +33,41 @@ class TooIntricateError(ValueError):
 
 def check_schema(schema: Mapping[str, Any]) -> None:
     """Raises `ValueError` that says what is wrong with a schema."""
+    keywords = list(islice(_keywords(schema), _MOST_KEYWORDS + 1))
+    if len(keywords) > _MOST_KEYWORDS:
+        raise ValueError(f"the schema has more than {_MOST_KEYWORDS} keywords")
     try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        raise ValueError(f"not a JSON schema, at {_path(error.path)}: {error.message[:200]}") from None
+        error = best_match(_FORM.iter_errors(schema))
     except RecursionError:
         raise ValueError("the schema is nested too deep") from None
-    for keyword, value in _keywords(schema):
+    if error is not None:
+        raise ValueError(f"not a JSON schema, at {_path(error.path)}: {error.message[:200]}")
+    for keyword, value in keywords:
         if keyword in _REFUSED_KEYWORDS:
             raise ValueError(f"{keyword} is not supported")
         if keyword == "$ref" and not (isinstance(value, str) and value.startswith("#")):
             raise ValueError("$ref may only point into the schema itself, as #/...")
         if keyword == "pattern" and isinstance(value, str):
             _expression(value)
+    _check_references(schema, keywords)
+
+
+def _check_references(schema: Mapping[str, Any], keywords: Sequence[tuple[str, Any]]) -> None:
+    """That each leads somewhere: the answer would be paid for before it is found out."""
+    if sum(1 for keyword, _ in keywords if keyword == "$id") > ("$id" in schema):
+        return  # within a part of its own name a reference means something else
+    resolver = Registry().with_resource("", Resource(contents=schema, specification=DRAFT202012)).resolver()
+    for reference in {value for keyword, value in keywords if keyword == "$ref"}:
+        seen, target = {reference}, reference
+        while target is not None:
+            try:
+                found = resolver.lookup(target).contents
+            except Unresolvable:
+                raise ValueError(f"$ref {target[:100]!r} points nowhere") from None
+            target = found.get("$ref") if isinstance(found, Mapping) else None
+            if target in seen:
+                raise ValueError(f"$ref {reference[:100]!r} refers to itself without end")
+            seen.add(target)
 
 
 def find_problems(schema: Mapping[str, Any], value: Any) -> list[str]:
@@ -119,3 +148,18 @@ def _describe(error: ValidationError) -> str:
 
 def _path(parts: Any) -> str:
     return ".".join(str(part) for part in parts) or "the top"
+
+
+def _form() -> Draft202012Validator:
+    """The schema of schemas in one piece: the official one looks each of its seven parts up for every keyword."""
+    parts = [REGISTRY.contents(f"{_META}/{name}") for name in _VOCABULARIES]
+    whole = {
+        "type": ["object", "boolean"],
+        "properties": {name: form for part in parts for name, form in part["properties"].items()},
+        "$defs": {name: form for part in parts for name, form in part.get("$defs", {}).items()},
+    }
+    plain = json.loads(json.dumps(whole).replace('"$dynamicRef": "#meta"', '"$ref": "#"'))
+    return Draft202012Validator(plain, registry=Registry(), format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+_FORM = _form()

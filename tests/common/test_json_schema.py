@@ -45,11 +45,31 @@ def test_problems_are_told_by_place_and_without_values(value: Any, problems: lis
         ({"anyOf": [{"patternProperties": {"a": {}}}]}, "patternProperties is not supported"),
         ({"pattern": "("}, "not a JSON schema, at pattern"),
         ({"pattern": "(?<=a)b"}, "is not supported"),
+        ({"items": {"$ref": "#/$defs/city"}}, "'#/\\$defs/city' points nowhere"),
+        ({"$ref": "#"}, "refers to itself without end"),
+        ({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}, "refers to itself without end"),
+        ({"$defs": {"a": {"minItems": 1.5}}}, r"at \$defs\.a\.minItems"),
+        ({"required": ["a", "a"]}, "at required"),
+        ({"allOf": [{"type": "string"}] * 5000}, "more than 5000 keywords"),
     ],
 )
 def test_what_cannot_be_used_is_refused(schema: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         check_schema(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$defs": {"a": {"$anchor": "here"}}, "items": {"$ref": "#here"}},
+        {"$id": "http://127.0.0.1:9/own", "$defs": {"a": {}}, "items": {"$ref": "#/$defs/a"}},
+        {"properties": {"$ref": {"type": "string"}, "$id": {}}, "default": {"$ref": "#/nowhere"}},
+        {"$defs": {"n": {"properties": {"next": {"$ref": "#/$defs/n"}}}}, "$ref": "#/$defs/n"},
+        {"items": True, "not": False, "unknown": {"type": "banana"}},
+    ],
+)
+def test_what_can_be_used_is_taken(schema: dict[str, Any]) -> None:
+    check_schema(schema)
 
 
 def test_no_expression_takes_for_ever() -> None:
@@ -61,7 +81,7 @@ def test_no_expression_takes_for_ever() -> None:
 @pytest.mark.parametrize(
     "schema",
     [
-        {"$ref": "#"},
+        {"allOf": [{"$ref": "#"}]},
         {
             "$ref": "#/$defs/p0",
             "$defs": {f"p{n}": {"allOf": [{"$ref": f"#/$defs/p{n + 1}"}] * 3} for n in range(30)} | {"p30": {}},
