@@ -12,7 +12,7 @@ from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 from pydantic import Field, TypeAdapter
 from pydantic import ValidationError as PydanticError
 from pydantic_core import SchemaError as PydanticSchemaError
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
@@ -56,7 +56,7 @@ def _check_references(schema: Mapping[str, Any], keywords: Sequence[tuple[str, A
     """That each leads somewhere: the answer would be paid for before it is found out."""
     if sum(1 for keyword, _ in keywords if keyword == "$id") > ("$id" in schema):
         return  # within a part of its own name a reference means something else
-    resolver = Registry().with_resource("", Resource(contents=schema, specification=DRAFT202012)).resolver()
+    resolver = Registry().with_resource("", DRAFT202012.create_resource(schema)).resolver()
     for reference in {value for keyword, value in keywords if keyword == "$ref"}:
         seen, target = {reference}, reference
         while target is not None:
