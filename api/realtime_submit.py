@@ -40,7 +40,7 @@ class Submitter:
         self._settings = settings
         self._catalog = catalog
         self._queue = queue
-        self._requests: TypeAdapter[SubmitRequest] = TypeAdapter(build_request_union(catalog.public()))
+        self._requests: TypeAdapter[SubmitRequest] = TypeAdapter(build_request_union(catalog))
 
     async def submit(self, data: object, caller: Caller) -> Submitted:
         """Accept a job; `idempotency_key` beside its fields does what the header does, over both doors alike.

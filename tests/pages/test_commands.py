@@ -88,7 +88,7 @@ def alternatives(mention: str) -> list[str]:
 
 
 def test_shown_jobs_and_filters_are_accepted() -> None:
-    jobs: TypeAdapter[Any] = TypeAdapter(build_request_union(Catalog.load().public()))
+    jobs: TypeAdapter[Any] = TypeAdapter(build_request_union(Catalog.load()))
     for page in PAGES:
         for code in code_of(page, "json"):
             shown = json.loads(code)

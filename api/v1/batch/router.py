@@ -27,7 +27,7 @@ _ROUTE = "POST /api/v1/jobs/batch"
 def create_router(catalog: Catalog) -> APIRouter:
     """The routes; the body of a batch is made from the catalogue's public kinds."""
     router = feature_router(tag="batches")
-    submit = _create_submit(build_batch_request(build_request_union(catalog.public())))
+    submit = _create_submit(build_batch_request(build_request_union(catalog)))
     router.post("/jobs/batch", status_code=_ACCEPTED, response_model_exclude_unset=True)(submit)
     router.get("/batches/{batch_id}")(get_batch)
     router.post("/batches/{batch_id}/cancel", responses={202: {"model": CancelledRead}})(cancel_batch)

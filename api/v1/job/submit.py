@@ -34,7 +34,7 @@ def create_router(catalog: Catalog) -> APIRouter:
     router = feature_router("/jobs", tag="jobs")
     router.add_api_route(
         "",
-        _create_submit(build_request_union(catalog.public())),
+        _create_submit(build_request_union(catalog)),
         methods=["POST"],
         status_code=status.HTTP_202_ACCEPTED,
         response_model=SubmittedJob,
