@@ -24,7 +24,7 @@ def add_docs(app: FastAPI, access: DocsAccess) -> None:
     def description() -> bytes:
         return json.dumps(app.openapi(), ensure_ascii=False).encode()
 
-    async def read_description() -> Response:
+    def read_description() -> Response:  # in a thread: the first reader waits, and nobody else
         return Response(description(), media_type="application/json")
 
     needed = [Depends(get_caller)] if access == "token" else []

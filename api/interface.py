@@ -27,10 +27,10 @@ class Interface:
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """The OpenAPI document."""
+        """The OpenAPI document. It takes most of a second, so nothing but its readers may wait for it."""
         return describe(self.routes)
 
     @cached_property
     def table(self) -> RouteTable:
-        """The routes, as the document describes them."""
-        return RouteTable(self.document)
+        """What each path knows."""
+        return RouteTable(self.routes)

@@ -72,7 +72,7 @@ def create_interface(settings: ApiSettings, container: ApiContainer) -> FastAPI:
     add_exception_handlers(app)
     add_docs(app, settings.docs)
     if settings.console_enabled:
-        paths = interface.document["paths"]
+        paths = interface.table.paths
         add_console(app, paths, is_open=settings.environment.is_open, may_register=settings.may_register)
     return app
 

@@ -1,22 +1,26 @@
-"""Which methods each path knows and which bodies it reads, as the interface's own description says."""
+"""Which methods each path knows and which bodies it reads: what the routing itself does not tell."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
-from starlette.routing import compile_path
+from fastapi.params import Body
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute, compile_path
 
 type _Route = tuple[re.Pattern[str], Mapping[str, frozenset[str]]]
 
 
 class RouteTable:
-    """Made of an OpenAPI document. Answers what the routing itself does not tell."""
+    """The same as the OpenAPI document says, without the document. `paths` have their parameters in braces."""
 
-    def __init__(self, description: Mapping[str, Any]) -> None:
-        self._routes: list[_Route] = [
-            (compile_path(path)[0], {method.upper(): _media_types(operation) for method, operation in found.items()})
-            for path, found in description["paths"].items()
-        ]
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+        found: defaultdict[str, dict[str, frozenset[str]]] = defaultdict(dict)
+        for route in routes:
+            if isinstance(route, APIRoute):
+                found[route.path] |= dict.fromkeys(route.methods or (), _media_types(route))
+        self.paths = sorted(found)
+        self._routes: list[_Route] = [(compile_path(path)[0], methods) for path, methods in found.items()]
 
     def methods(self, path: str) -> list[str]:
         """Every method that the path knows, in order."""
@@ -28,5 +32,8 @@ class RouteTable:
         return next(known, frozenset())
 
 
-def _media_types(operation: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(operation.get("requestBody", {}).get("content", ()))
+def _media_types(route: APIRoute) -> frozenset[str]:
+    if route.body_field is not None and isinstance(declared := route.body_field.field_info, Body):
+        return frozenset({declared.media_type})
+    written = (route.openapi_extra or {}).get("requestBody", {})
+    return frozenset(written.get("content", ()))

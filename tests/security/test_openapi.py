@@ -11,6 +11,8 @@ import httpx2
 
 from api.access import is_public
 from api.export_openapi import describe
+from api.interface import Interface
+from common.queue.catalog import Catalog
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOT = ROOT / "docs" / "openapi.json"
@@ -45,6 +47,14 @@ def _differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
 
 async def test_it_is_what_is_served(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/openapi.json")).json() == document()
+
+
+def test_what_the_layers_know_of_the_routes_is_what_it_says() -> None:
+    table = Interface.of(Catalog.load()).table
+    assert table.paths == sorted(document()["paths"])
+    for method, path, operation in operations():
+        assert method in table.methods(path)
+        assert table.media_types(method, path) == operation.get("requestBody", {}).get("content", {}).keys()
 
 
 def test_every_operation_is_told_apart_and_explained() -> None:
