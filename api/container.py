@@ -1,7 +1,5 @@
 """What the api process builds beyond the common parts."""
 
-from dependency_injector import providers
-
 from api.access_cache import AccessCache
 from api.admission import Admission
 from api.audit import AuditLog
@@ -48,6 +46,7 @@ from api.v1.user.service import UserService
 from api.v1.webhook.service import WebhookService
 from api.waiter import JobWaiter
 from common.container import CommonContainer
+from common.injection import providers
 from common.loop_lag import LoopLag
 from common.repository.api_key import ApiKeyRepository
 from common.repository.audit import AuditRepository

@@ -1,7 +1,5 @@
 """What the api process builds for threads and collections."""
 
-from dependency_injector import providers
-
 from api.cursors import CursorSigner
 from api.erasure import Erasure
 from api.key_ring import load_jwt_secret
@@ -11,6 +9,7 @@ from api.v1.collection.service import CollectionService
 from api.v1.thread.service import ThreadService
 from api.v1.thread.turns import TurnService
 from common.container import CommonContainer
+from common.injection import providers
 from common.repository.collection import CollectionRepository
 from common.repository.document import DocumentRepository
 from common.repository.thread import ThreadRepository

@@ -1,11 +1,10 @@
 """What every process builds: settings in, clients and services out. Nothing connects here; lifespan does."""
 
-from dependency_injector import containers, providers
-
 from common.config import CommonSettings
 from common.database.direct import DirectPool
 from common.database.session import create_engine, create_sessions
 from common.events import EventLog
+from common.injection import containers, providers
 from common.lock import RedisLock
 from common.metrics.job_metrics import JobMetrics
 from common.metrics.registry import MetricRegistry

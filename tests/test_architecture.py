@@ -56,6 +56,10 @@ def test_api_loads_no_heavy_library() -> None:
     assert not loaded_after("import api.main") & {*HEAVY, *HEAVY_NATIVE}
 
 
+def test_worker_loads_no_web_framework() -> None:
+    assert not loaded_after("import worker.main") & {"fastapi", "starlette", "uvicorn", "werkzeug"}
+
+
 def test_command_line_answers_quickly_and_lightly() -> None:
     statement = (
         "import contextlib, io\nfrom common.cli.main import main\nsys.argv = ['letuin', '--help']\n"

@@ -3,9 +3,8 @@
 import asyncio
 from secrets import token_hex
 
-from dependency_injector import providers
-
 from common.container import CommonContainer
+from common.injection import providers
 from common.llm_log import open_llm_calls
 from common.loop_lag import LoopLag
 from common.queue.notices import Notices

@@ -1,7 +1,6 @@
 """The real worker process with the kinds that call models: `python -m tests.benchmark.letuin_model_worker`."""
 
-from dependency_injector import providers
-
+from common.injection import providers
 from common.queue.catalog import Catalog
 from tests.benchmark import model_kinds
 from worker import main as worker

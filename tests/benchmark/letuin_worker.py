@@ -1,7 +1,6 @@
 """The real worker process with the benchmark's job kinds: `python -m tests.benchmark.letuin_worker --concurrency N`."""
 
-from dependency_injector import providers
-
+from common.injection import providers
 from common.queue.catalog import Catalog
 from tests.benchmark import kinds
 from worker import main as worker

@@ -14,7 +14,6 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from dependency_injector import providers
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -30,6 +29,7 @@ from common.database.model import Job, Schedule, WebhookEndpoint
 from common.errors import TransientError
 from common.events import EventType
 from common.ids import new_id
+from common.injection import providers
 from common.jobs.system_echo import SystemEchoPayload, system_echo
 from common.jobs.system_sleep import SystemSleepPayload, system_sleep
 from common.llm_log import LlmCallEntry
