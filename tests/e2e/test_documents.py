@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,15 @@ from tests.fixtures.up import UpProcess
 
 _SHOWN_URL = "http://127.0.0.1:8000"
 _PROGRAMS = ("uv", "curl", "node", "npm")
-_ignore = shutil.ignore_patterns("__pycache__", "node_modules")
+_ignore = shutil.ignore_patterns("node_modules")
 
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
-    """`letuin up` of a copy of the sources in which everything that the pages show was done."""
+    """`letuin up` of a copy of the sources in which everything that the pages show was done.
+
+    Their bytecode comes along: nothing but what the pages change is compiled anew.
+    """
     folder = tmp_path_factory.mktemp("documents")
     for package in ("api", "worker", "common", "migration"):
         shutil.copytree(ROOT / package, folder / "source" / package, ignore=_ignore)
@@ -43,6 +47,13 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
         yield started
     finally:
         started.stop()
+
+
+@cache
+def names_of_tests() -> set[str]:
+    """Every function of the tests whose name begins as a test's."""
+    sources = (path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    return {name for source in sources for name in re.findall(r"def (test_\w+)\(", source)}
 
 
 def path_of_programs() -> str:
@@ -126,9 +137,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_is_named_exists(page: Path) -> None:
     text = page.read_text("utf-8")
-    sources = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
 
-    assert {name for name in re.findall(r"`(test_\w+)`", text) if f"def {name}(" not in sources} == set()
+    assert set(re.findall(r"`(test_\w+)`", text)) - names_of_tests() == set()
     assert {name for name in re.findall(r"`([A-Z]+_[A-Z_]+)(?:=[^`]*)?`", text) if name not in find_settings()} == set()
 
 
