@@ -18,7 +18,7 @@ from common.container import CommonContainer
 from common.ids import new_id
 from common.passwords import hash_password
 from common.repository.user import DEFAULT_TENANT_ID, NewUser, UserRepository
-from tests.fixtures.stores import Stores
+from tests.fixtures.stores import Stores, settings_of
 
 JWT_SECRET = "an-honest-secret-of-more-than-32-bytes"
 ACCESS_TOKEN = "the-static-token-of-the-service"
@@ -51,7 +51,7 @@ def build_settings(stores: Stores, tmp_path: Path) -> BuildSettings:
 
     def build(**changes: Any) -> ApiSettings:
         values = {**stores.settings, "jwt_secret": JWT_SECRET, "data_dir": tmp_path / "data"}
-        return ApiSettings.model_validate({**values, **changes})
+        return settings_of(ApiSettings, {**values, **changes})
 
     return build
 

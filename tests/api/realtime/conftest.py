@@ -26,7 +26,7 @@ from common.ids import new_id
 from common.jobs.system_echo import SystemEchoPayload, system_echo
 from common.repository.job import Owner
 from common.repository.user import DEFAULT_TENANT_ID, NewUser
-from tests.fixtures.stores import Stores
+from tests.fixtures.stores import Stores, settings_of
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ type Serve = Callable[..., Awaitable[Server]]
 @pytest.fixture
 def api_settings(stores: Stores, tmp_path: Path) -> ApiSettings:
     secret = "an-honest-secret-of-more-than-32-bytes"
-    return ApiSettings.model_validate({**stores.settings, "data_dir": tmp_path, "jwt_secret": secret})
+    return settings_of(ApiSettings, {**stores.settings, "data_dir": tmp_path, "jwt_secret": secret})
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def serve(api_settings: ApiSettings) -> AsyncIterator[Serve]:
     async with AsyncExitStack() as stack:
 
         async def start(**changes: Any) -> Server:
-            settings = ApiSettings.model_validate({**api_settings.model_dump(), **changes})
+            settings = settings_of(ApiSettings, {**api_settings.model_dump(), **changes})
             return await stack.enter_async_context(_serve(settings))
 
         yield start
