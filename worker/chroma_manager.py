@@ -14,7 +14,6 @@ from chromadb.api import ClientAPI
 from chromadb.config import Settings
 from chromadb.errors import ChromaError, InvalidArgumentError, NotFoundError
 from langchain_chroma import Chroma
-from langchain_core.embeddings import Embeddings
 
 from common.errors import PermanentError, TransientError
 from worker.config import WorkerSettings
@@ -60,7 +59,7 @@ class ChromaManager:
         # A pool of its own: searches must not wait behind whatever else uses the loop's threads.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="chroma")
         self._client: ClientAPI | None = None
-        self._open: dict[UUID, Chroma] = {}
+        self._open: dict[UUID, _Store] = {}
 
     async def ensure(self, collection_id: UUID, tenant_id: UUID, model: str, dimension: int) -> None:
         """Make the collection if it is not there. Raises `PermanentError` when it holds vectors of another model."""
@@ -84,17 +83,16 @@ class ChromaManager:
 
     async def upsert(self, collection_id: UUID, passages: Sequence[StoredPassage]) -> None:
         """Write passages; those that are there already are replaced."""
-        vectors = _Prepared([list(each.vector) for each in passages])
 
         def write(client: ClientAPI) -> None:
-            store = self._store(client, collection_id, vectors)
-            store.add_texts(
-                [each.text for each in passages],
-                metadatas=[dict(each.metadata) for each in passages],
+            self._store(client, collection_id).upsert(
                 ids=[each.id for each in passages],
+                vectors=[list(each.vector) for each in passages],
+                metadatas=[dict(each.metadata) for each in passages],
+                texts=[each.text for each in passages],
             )
 
-        await self._call(write)
+        await self._twice(collection_id, write)
 
     async def search(
         self, collection_id: UUID, vector: Sequence[float], limit: int, where: Mapping[str, Any] | None
@@ -102,7 +100,7 @@ class ChromaManager:
         """The passages most alike to a vector, best first; none in a collection that was never written."""
 
         def ask(client: ClientAPI) -> list[Hit]:
-            found = self._reader(client, collection_id).similarity_search_by_vector_with_relevance_scores(
+            found = self._store(client, collection_id).similarity_search_by_vector_with_relevance_scores(
                 list(vector), k=limit, filter=dict(where) if where else None
             )
             return [
@@ -118,7 +116,7 @@ class ChromaManager:
         """Ids, metadata and vectors of the passages that match."""
 
         def ask(client: ClientAPI) -> list[tuple[str, Mapping[str, Any], list[float]]]:
-            found = self._reader(client, collection_id).get(where=dict(where), include=["metadatas", "embeddings"])
+            found = self._store(client, collection_id).get(where=dict(where), include=["metadatas", "embeddings"])
             pairs = zip(found["ids"], found["metadatas"], found["embeddings"], strict=True)
             return [(each, metadata, [float(value) for value in vector]) for each, metadata, vector in pairs]
 
@@ -128,14 +126,14 @@ class ChromaManager:
         """Ids and metadata of a thousand passages from `offset` on."""
 
         def ask(client: ClientAPI) -> list[tuple[str, Mapping[str, Any]]]:
-            found = self._reader(client, collection_id).get(limit=_PAGE, offset=offset, include=["metadatas"])
+            found = self._store(client, collection_id).get(limit=_PAGE, offset=offset, include=["metadatas"])
             return list(zip(found["ids"], found["metadatas"], strict=True))
 
         return await self._read(collection_id, ask, [])
 
     async def delete(self, collection_id: UUID, where: Mapping[str, Any]) -> None:
         """Remove the passages that match."""
-        await self._read(collection_id, lambda client: self._reader(client, collection_id).delete(where=where), None)
+        await self._read(collection_id, lambda client: self._store(client, collection_id).delete(where=where), None)
 
     async def drop(self, collection_id: UUID) -> None:
         """Remove a whole collection; one that is not there is no error."""
@@ -152,27 +150,34 @@ class ChromaManager:
     def _name(self, collection_id: UUID) -> str:
         return f"{self._prefix}-{collection_id.hex}"
 
-    def _reader(self, client: ClientAPI, collection_id: UUID) -> Chroma:
+    def _store(self, client: ClientAPI, collection_id: UUID) -> "_Store":
         """One store a collection: looking it up costs a round trip."""
         store = self._open.get(collection_id)
         if store is None:
             if len(self._open) >= _MAX_OPEN:
                 self._open.clear()
-            store = self._open[collection_id] = self._store(client, collection_id, None)
+            store = _Store(self._name(collection_id), client=client, create_collection_if_not_exists=False)
+            self._open[collection_id] = store
         return store
 
-    def _store(self, client: ClientAPI, collection_id: UUID, embeddings: Embeddings | None) -> Chroma:
-        name = self._name(collection_id)
-        return Chroma(name, embeddings, client=client, create_collection_if_not_exists=False)
-
     async def _read[T](self, collection_id: UUID, ask: Callable[[ClientAPI], T], missing: T) -> T:
+        """As `_twice`; `missing` for a collection that is gone."""
+        try:
+            return await self._twice(collection_id, ask)
+        except _MissingError:
+            return missing
+
+    async def _twice[T](self, collection_id: UUID, ask: Callable[[ClientAPI], T]) -> T:
         """As `_call`; a collection that is gone, or was made anew, is looked up once more."""
-        for _ in range(2):
-            try:
-                return await self._call(ask)
-            except _MissingError:
-                self._open.pop(collection_id, None)
-        return missing
+        try:
+            return await self._call(ask)
+        except _MissingError:
+            self._open.pop(collection_id, None)
+        try:
+            return await self._call(ask)
+        except _MissingError:
+            self._open.pop(collection_id, None)
+            raise
 
     async def _call[T](self, work: Callable[[ClientAPI], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._guarded, work)
@@ -214,17 +219,18 @@ class _MissingError(TransientError):
     """A write found no collection: it is made by the next attempt."""
 
 
-class _Prepared(Embeddings):
-    """Vectors that were made before, in the order of the texts."""
+class _Store(Chroma):
+    """A collection as langchain knows it, which can also be given vectors that are there already."""
 
-    def __init__(self, vectors: list[list[float]]) -> None:
-        self._vectors = vectors
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        return self._vectors
-
-    def embed_query(self, text: str) -> list[float]:
-        raise NotImplementedError("queries come as vectors")
+    def upsert(
+        self,
+        ids: list[str],
+        vectors: Sequence[Sequence[float]],
+        metadatas: list[dict[str, Any]],
+        texts: list[str],
+    ) -> None:
+        """Write passages; those that are there already are replaced."""
+        self._collection.upsert(ids=ids, embeddings=list(vectors), metadatas=list(metadatas), documents=texts)
 
 
 def _sessions(client: ClientAPI) -> list[httpx.Client]:

@@ -140,7 +140,11 @@ class WorkerContainer(CommonContainer):
     agents = providers.Singleton(LazyAgents, CommonContainer.settings, CommonContainer.sessions, CommonContainer.direct)
     agent_upkeep = providers.Singleton(AgentUpkeep, CommonContainer.settings, agents)
     documents = providers.Singleton(
-        LazyDocuments, CommonContainer.settings, CommonContainer.sessions, CommonContainer.storage
+        LazyDocuments,
+        CommonContainer.settings,
+        CommonContainer.engine,
+        CommonContainer.sessions,
+        CommonContainer.storage,
     )
     document_upkeep = providers.Singleton(
         DocumentUpkeep,

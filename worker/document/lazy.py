@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from common.database.session import Sessions
 from common.documents.ports import CleanReport, IngestReport
 from common.ports import CallOrigin, EmbeddingModel, Passage
@@ -20,10 +22,8 @@ if TYPE_CHECKING:
 class LazyDocuments:
     """The documents of this process; the first caller waits some seconds for the import."""
 
-    def __init__(self, settings: WorkerSettings, sessions: Sessions, storage: FileStorage) -> None:
-        self._settings = settings
-        self._sessions = sessions
-        self._storage = storage
+    def __init__(self, settings: WorkerSettings, engine: AsyncEngine, sessions: Sessions, storage: FileStorage) -> None:
+        self._parts = settings, engine, sessions, storage
         self._documents: Documents | None = None
         self._building = asyncio.Lock()
 
@@ -31,7 +31,7 @@ class LazyDocuments:
         """The one set of this process."""
         async with self._building:
             if self._documents is None:
-                self._documents = await asyncio.to_thread(_build, self._settings, self._sessions, self._storage)
+                self._documents = await asyncio.to_thread(_build, *self._parts)
         return self._documents
 
     async def aclose(self) -> None:
@@ -78,7 +78,8 @@ class BoundDocuments:
         return await (await self._documents.get()).cleaner.clean(sweep=sweep)
 
 
-def _build(settings: WorkerSettings, sessions: Sessions, storage: FileStorage) -> "Documents":
+def _build(settings: WorkerSettings, engine: AsyncEngine, sessions: Sessions, storage: FileStorage) -> "Documents":
     # By name: at the top of this file it would cost every worker seconds and 150 MB.
-    documents: Documents = importlib.import_module("worker.document.store").Documents.build(settings, sessions, storage)
+    module = importlib.import_module("worker.document.store")
+    documents: Documents = module.Documents.build(settings, engine, sessions, storage)
     return documents

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from common.database.session import Sessions
 from common.repository.document_cleanup import DocumentCleanupRepository
 from common.repository.ingestion import IngestionRepository
@@ -27,7 +29,7 @@ class Documents:
     cleaner: DocumentCleaner
 
     @classmethod
-    def build(cls, settings: WorkerSettings, sessions: Sessions, storage: FileStorage) -> Self:
+    def build(cls, settings: WorkerSettings, engine: AsyncEngine, sessions: Sessions, storage: FileStorage) -> Self:
         """Nothing connects here."""
         chroma = ChromaManager(settings)
         splitter = DocumentSplitter(settings.document_passage_size, settings.document_passage_overlap)
@@ -35,6 +37,6 @@ class Documents:
         return cls(
             chroma,
             DocumentIngester(sessions, storage, chroma, reader, splitter, IngestionRepository()),
-            DocumentSearcher(sessions, chroma, PassageRepository()),
+            DocumentSearcher(engine, chroma, PassageRepository()),
             DocumentCleaner(settings, sessions, storage, chroma, DocumentCleanupRepository()),
         )

@@ -11,13 +11,13 @@ from worker.config import WorkerSettings
 from worker.embedding.backend import EmbeddingBackend
 from worker.embedding.batcher import BatchLimits, MicroBatcher
 from worker.embedding.flowing import FlowingModel
-from worker.embedding.packaged import PackagedModel
+from worker.embedding.packaged import PACKAGED_THREADS, PackagedModel
 from worker.embedding.registry import EmbeddingRegistry, EmbeddingRoute
 from worker.llm.card import CardBox, ModelCard
 from worker.llm.desk import flow_limits
 from worker.llm.flow import FlowControl
 
-_PACKAGED_ITEMS = 64
+_PACKAGED_ITEMS = 16
 _PROBE = "dimension"
 # Users name models, too, where another provider is set: of more than these, one that nobody uses is let go.
 _MOST_MODELS = 64
@@ -121,7 +121,7 @@ class EmbeddingManager:
         chosen = self._settings
         wait = chosen.embedding_batch_wait.total_seconds()
         if route.is_packaged:
-            # One thread makes the vectors; small requests let callers take turns.
+            # Small requests let callers take turns.
             items = min(chosen.embedding_batch_size, _PACKAGED_ITEMS)
-            return BatchLimits(items, chosen.embedding_batch_tokens, wait, at_once=1, at_once_per_call=1)
+            return BatchLimits(items, chosen.embedding_batch_tokens, wait, at_once=PACKAGED_THREADS, at_once_per_call=1)
         return BatchLimits(chosen.embedding_batch_size, chosen.embedding_batch_tokens, wait)
