@@ -143,7 +143,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def describe_app_error(connection: HTTPConnection, error: AppError) -> Problem:
     """The problem of one part of a request that as a whole went well."""
-    return build_problem(connection, _status(error) or 500, error.code, error.message, errors=_fields(error))
+    return build_problem(connection, _status(error) or 500, error.code, error.message, errors=fields_of(error))
 
 
 def describe_validation(connection: HTTPConnection, error: ValidationError, body: object) -> Problem:
@@ -162,7 +162,8 @@ def _status(error: AppError) -> int | None:
     return next((_STATUS[base] for base in type(error).__mro__ if base in _STATUS), None)
 
 
-def _fields(error: AppError) -> list[FieldProblem] | None:
+def fields_of(error: AppError) -> list[FieldProblem] | None:
+    """The field that an error names, if it names one."""
     if isinstance(error, InvalidError) and error.path:
         return [FieldProblem(path=list(error.path), message=error.message, type=error.code)]
     return None
@@ -180,7 +181,7 @@ def _answer_app_error(connection: HTTPConnection, error: AppError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, TooLargeError | SlowRequestError):
         headers["Connection"] = "close"
-    return problem_response(connection, status, error.code, error.message, errors=_fields(error), headers=headers)
+    return problem_response(connection, status, error.code, error.message, errors=fields_of(error), headers=headers)
 
 
 def _answer_validation(connection: HTTPConnection, error: RequestValidationError) -> Response:

@@ -1,5 +1,6 @@
 """Whether the threads and collections that a request names are there for its owner. Workers look again at run time."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -31,6 +32,14 @@ class References:
             async with self._sessions() as db:
                 await self.check_in(db, payload, owner)
 
+    async def check_many(self, payloads: Sequence[BaseModel], owner: Owner) -> list[InvalidError | None]:
+        """What `check` raises for each of them, or None. What many of them name is looked for once."""
+        known: dict[tuple[UUID | None, UUID | None], InvalidError | None] = {(None, None): None}
+        for payload in payloads:
+            if _named(payload) not in known:
+                known[_named(payload)] = await self._find_wrong(payload, owner)
+        return [known[_named(payload)] for payload in payloads]
+
     async def check_in(self, db: AsyncSession, payload: BaseModel, owner: Owner) -> None:
         """`check` inside of a transaction."""
         thread_id, collection_id = _named(payload)
@@ -44,6 +53,13 @@ class References:
         """Raises `InvalidError` for one that the owner may not read; `path` is where it was named."""
         if collection_id is not None and await self._collections.find_owner(db, collection_id, owner) is None:
             raise _missing("collection", collection_id, path)
+
+    async def _find_wrong(self, payload: BaseModel, owner: Owner) -> InvalidError | None:
+        try:
+            await self.check(payload, owner)
+        except InvalidError as error:
+            return error
+        return None
 
 
 def _named(payload: BaseModel) -> tuple[UUID | None, UUID | None]:

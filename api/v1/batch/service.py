@@ -1,7 +1,6 @@
 """Batches, for their owners: submit, follow, stop."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from api.references import References
 from api.v1.job.request_schema import SubmitRequest
 from common.database.model import Batch
 from common.database.session import Sessions
-from common.errors import InvalidError, NotFoundError
+from common.errors import AppError, NotFoundError
 from common.queue.bulk import BulkCancelled, BulkQueue
 from common.queue.catalog import Catalog
 from common.queue.client import JobQueue, SubmitItem
@@ -50,7 +49,8 @@ class BatchService:
         key: RequestKey | None,
     ) -> SubmittedBatch:
         """Accept jobs together. Raises what `JobQueue.submit_many` raises."""
-        items = [await self._item(each, owner, request_id) for each in requests]
+        refusals = await self._references.check_many([each.payload for each in requests], owner)
+        items = [self._item(each, wrong, request_id) for each, wrong in zip(requests, refusals, strict=True)]
         return await self._queue.submit_many(items, owner=owner, metadata=metadata, key=key)
 
     async def get(self, batch_id: UUID, reach: Reach) -> tuple[Batch, dict[str, int]]:
@@ -66,10 +66,6 @@ class BatchService:
         batch, _ = await self.get(batch_id, reach)
         return await self._bulk.cancel(Owner(batch.tenant_id, batch.owner_id), JobFilter(batch_id=batch_id))
 
-    async def _item(self, wanted: SubmitRequest, owner: Owner, request_id: str) -> SubmitItem:
-        item = SubmitItem(self._catalog.get_kind(wanted.kind), wanted.payload, wanted.options(request_id))
-        try:
-            await self._references.check(wanted.payload, owner)
-        except InvalidError as error:
-            return replace(item, refusal=error)
-        return item
+    def _item(self, wanted: SubmitRequest, refusal: AppError | None, request_id: str) -> SubmitItem:
+        kind = self._catalog.get_kind(wanted.kind)
+        return SubmitItem(kind, wanted.payload, wanted.options(request_id), refusal)

@@ -16,6 +16,8 @@ from common.repository.user import DEFAULT_TENANT_ID, LOCAL_USER
 from tests.api.realtime.conftest import Person, Serve, Server, make_person, submit
 from tests.api.realtime.listener import Listener, eventually
 
+NOBODY = "00000000-0000-7000-8000-000000000000"
+
 
 async def test_token_opens_the_door(server: Server, person: Person, job: Job) -> None:
     async with Listener(server.url, person.token) as listener:
@@ -204,6 +206,12 @@ async def test_submit_by_message_is_what_it_is_over_http(
     [
         (None, "invalid", ["body"]),
         ({"kind": "no.such", "payload": {}}, "unknown_kind", ["body", "kind"]),
+        ({"kind": "thread.delete", "payload": {"thread_id": NOBODY, "flow": "x"}}, "unknown_kind", ["body", "kind"]),
+        (
+            {"kind": "collection.search", "payload": {"collection_id": NOBODY, "query": "x"}},
+            "invalid",
+            ["body", "payload", "collection_id"],
+        ),
         ({"kind": "system.echo", "payload": {"message": 7}}, "invalid", ["body", "payload", "message"]),
         ({"kind": "system.echo", "payload": {"message": "x"}, "extra": 1}, "invalid", ["body", "extra"]),
         ({"kind": "system.echo", "payload": {"message": "x"}, "delay": -1}, "invalid", ["body", "delay"]),
