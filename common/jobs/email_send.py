@@ -82,7 +82,7 @@ class EmailAttachment(BaseModel):
     )
     content: _FileContent | None = Field(None, description="The file itself, in Base64.")
     job_id: UUID | None = Field(None, description="Instead of `content`: the result of this job, as JSON.")
-    document_id: UUID | None = Field(None, description="Or the file of this document of yours, as it is then.")
+    document_id: UUID | None = Field(None, description="Or the file of a document that you may read, as it is then.")
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:

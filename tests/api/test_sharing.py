@@ -157,3 +157,22 @@ async def test_with_its_owner_a_shared_collection_goes(team: Team) -> None:
         assert (await team.ask(team.peer, "GET", path)).status_code == 404
     search = await team.ask(team.peer, "POST", f"/{shared['id']}/search", {"query": "lighthouse"})
     assert search.status_code == 404
+
+
+async def test_whoever_leaves_a_tenant_leaves_what_they_shared_and_reads_nothing_there(
+    team: Team,
+    make_member: MakeMember,  # noqa: F811
+) -> None:
+    boss = await make_member("admin")
+    shared = await team.make(team.owner, **TENANT)
+    theirs = await team.make(team.peer, **TENANT)
+    moved = await team.http.post(
+        f"/api/v1/tenants/{team.other.tenant_id}/members", json={"user_id": str(team.owner.id)}, headers=boss.headers
+    )
+    assert moved.status_code == 201, moved.text
+    for name in (shared["name"], theirs["name"]):
+        assert await team.listed(team.other, name=name) == []
+    assert await team.listed(team.peer) == [theirs["name"], shared["name"]]
+    assert (await team.ask(team.peer, "PATCH", f"/{shared['id']}", PRIVATE)).status_code == 403
+    assert (await team.ask(team.operator, "PATCH", f"/{shared['id']}", PRIVATE)).status_code == 200
+    assert await team.listed(team.peer) == [theirs["name"]]

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from common.config import CommonSettings
 from common.container import CommonContainer
-from common.database.model import Collection, Document, DocumentVersion, MailStatus
+from common.database.model import Collection, Document, DocumentVersion, MailStatus, Visibility
 from common.events import EventType
 from common.ids import new_id
 from common.jobs.system_echo import SystemEchoPayload, system_echo
@@ -202,7 +203,7 @@ async def test_the_result_of_a_job_can_be_attached(
     assert "has no result to attach" in other.error["message"]
 
 
-async def test_the_file_of_a_document_can_be_attached_by_its_owner(
+async def test_the_file_of_a_document_can_be_attached_by_those_who_may_read_it(
     post: Post, mail_server: MailServer, container: CommonContainer, settings: CommonSettings
 ) -> None:
     ids = {"tenant_id": post.owner.tenant_id, "owner_id": post.owner.user_id}
@@ -223,13 +224,21 @@ async def test_the_file_of_a_document_can_be_attached_by_its_owner(
 
     await container.storage().write(FileKey(post.owner.tenant_id, collection.id, version.id), pieces())
     attached = {"attachments": [{"filename": "a.txt", "content_type": "text/plain", "document_id": str(document.id)}]}
-    stranger = Post(container, settings, Owner(post.owner.tenant_id, new_id()), post.watcher)
+    shared = {"visibility": str(Visibility.TENANT)}
+    peer, stranger = [
+        Post(container, settings, Owner(tenant_id, new_id()), post.watcher)
+        for tenant_id in (post.owner.tenant_id, new_id())
+    ]
     async with post.worker(mail_server):
-        job, stolen = await post.send(**attached), await stranger.send(**attached)
-    assert job.status == JobStatus.SUCCEEDED
-    [file] = mail_server.taken[0].message.iter_attachments()
-    assert file.get_content().strip() == "hello"
-    assert "does not exist" in str(stolen.error)
+        sent, refused = [await post.send(**attached)], [await peer.send(**attached)]
+        async with container.sessions().begin() as db:
+            await db.execute(update(Collection).where(Collection.id == collection.id).values(shared))
+        sent, refused = [*sent, await peer.send(**attached)], [*refused, await stranger.send(**attached)]
+    assert [job.status for job in sent] == [JobStatus.SUCCEEDED] * 2
+    for each in mail_server.taken:
+        [file] = each.message.iter_attachments()
+        assert file.get_content().strip() == "hello"
+    assert all("does not exist" in str(job.error) for job in refused)
 
 
 async def test_all_workers_together_keep_to_the_rate_of_the_provider(post: Post, mail_server: MailServer) -> None:
