@@ -67,12 +67,15 @@ def _one_of(count: int) -> dict[str, int]:
     return {"succeeded": 1, "cancelled": count - 1} if count > 1 else {"succeeded": 1}
 
 
-@pytest.mark.parametrize(("strategy", "kept"), [("interrupt", ["first"]), ("rollback", [])])
+@pytest.mark.parametrize(
+    ("strategy", "kept", "store"),
+    [("interrupt", ["first"], "sqlite"), ("rollback", [], "sqlite"), ("rollback", [], "postgres")],
+)
 async def test_a_second_message_stops_the_first(
-    client: httpx2.AsyncClient, work: Work, provider: Provider, strategy: str, kept: list[str]
+    client: httpx2.AsyncClient, work: Work, provider: Provider, strategy: str, kept: list[str], store: str
 ) -> None:
     provider.script(Reply(("Before",)), Reply(("Never ", "heard"), ending="held"), Reply(("Now",)), Reply(("Again",)))
-    async with work():
+    async with work(agent_checkpoints=store):
         thread_id = await create(client)
         await say(client, thread_id, "hello")
         provider.asked.clear()
@@ -92,11 +95,12 @@ async def test_a_second_message_stops_the_first(
     assert after == [*said, "first", "Again"]
 
 
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
 async def test_a_fork_goes_on_from_its_checkpoint_and_both_live_apart(
-    client: httpx2.AsyncClient, work: Work, provider: Provider
+    client: httpx2.AsyncClient, work: Work, provider: Provider, store: str
 ) -> None:
     provider.script(Reply(("one",)), Reply(("two",)), Reply(("three",)), Reply(("four",)))
-    async with work():
+    async with work(agent_checkpoints=store):
         thread_id = await create(client, title="origin")
         await say(client, thread_id, "a")
         at = (await client.get(f"{THREADS}/{thread_id}/state")).json()["checkpoint"]["checkpoint_id"]

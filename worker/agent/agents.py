@@ -12,7 +12,7 @@ from common.repository.run_so_far import RunSoFar, RunSoFarRepository
 from common.repository.thread_cleanup import ThreadCleanupRepository
 from common.repository.thread_run import TakenThread, ThreadRunRepository
 from worker.agent.budget import Budget
-from worker.agent.checkpoint.store import OutdatedError
+from worker.agent.checkpoint.store import BusyError, OutdatedError
 from worker.agent.cleaner import RUN, AgentCleaner
 from worker.agent.flow import FlowContext, Judge
 from worker.agent.flows import Flows
@@ -51,7 +51,11 @@ class AgentService:
         opened = await self._flows.get((taken.flow if taken else request.flow) or _DEFAULT_FLOW)
         thread = str(request.thread_id or f"{RUN}{origin.job_id}")
         fence = taken.fence if taken else origin.attempt
-        await opened.store.claim(thread, fence)
+        try:
+            await opened.store.claim(thread, fence)
+        except BusyError as error:
+            # Nothing is begun: waiting uses no attempt, however long the other one sleeps.
+            raise Snooze(_LOOK_AGAIN, error.code) from error
         known = 0
         if taken is not None:
             known = taken.message_count

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from worker.agent.checkpoint.store import OutdatedError, fence_of, strict_serializer
+from worker.agent.checkpoint.store import BusyError, OutdatedError, fence_of, strict_serializer
 
 _BUSY_SECONDS = 30
+_BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_SNAPSHOT)
 _NEVER = 2**62
 _FENCES = "CREATE TABLE IF NOT EXISTS fences (thread_id TEXT PRIMARY KEY, fence INTEGER NOT NULL)"
 _CLAIM = """
@@ -175,6 +177,11 @@ class SqliteStore(AsyncSqliteSaver):
             async with self._gate:
                 try:
                     return await work()
+                except sqlite3.OperationalError as error:
+                    await self.conn.rollback()
+                    if error.sqlite_errorcode in _BUSY_CODES:
+                        raise BusyError from error
+                    raise
                 except BaseException:
                     await self.conn.rollback()
                     raise

@@ -22,6 +22,15 @@ class OutdatedError(TransientError):
         super().__init__(f"another attempt has taken {thread}")
 
 
+class BusyError(TransientError):
+    """Another process has kept the checkpoints to itself for longer than is waited."""
+
+    code = "checkpoints_busy"
+
+    def __init__(self) -> None:
+        super().__init__("another process keeps the checkpoints to itself")
+
+
 def strict_serializer() -> JsonPlusSerializer:
     """Builds known types of langchain and langgraph only; never pickle, never a class that a checkpoint names."""
     return JsonPlusSerializer(pickle_fallback=False, allowed_json_modules=None, allowed_msgpack_modules=None)
@@ -45,7 +54,10 @@ class CheckpointStore(Protocol):
         ...
 
     async def claim(self, thread: str, fence: int) -> None:
-        """Let only writes of `fence` in from now on. Raises `OutdatedError` when a higher one did so already."""
+        """Let only writes of `fence` in from now on.
+
+        Raises `OutdatedError` when a higher one did so already, and as every method here `BusyError`.
+        """
         ...
 
     async def drop_runs(self, thread: str, runs: Sequence[str]) -> None:
