@@ -1,5 +1,6 @@
 """Starts the servers once, before xdist's workers, and ends them with the session."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from xdist.remote import Producer  # type: ignore[import-untyped]
 
 from tests.fixtures.scheduling import Scheduling, put_longest_first
 from tests.fixtures.server_process import SERVERS
+
+# Nothing of what collection makes is ever garbage: looking for some is two fifths of it.
+gc.disable()
 
 # Hundreds of processes are started: without bytecode each of them would compile every library anew.
 sys.dont_write_bytecode = False
@@ -47,6 +51,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     put_longest_first(items)
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -45,15 +46,22 @@ addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) 
 """
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium for the tests of one module: while it runs, this thread runs no other event loop."""
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    """Chromium: while it runs, this thread runs no other event loop."""
     if CHROMIUM is None:
         pytest.skip(f"needs Chromium: {INSTALL}")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_ARGUMENTS))
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One for all of these tests; none of them has a loop of its own."""
+    with open_browser() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="package")

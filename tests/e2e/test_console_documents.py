@@ -1,11 +1,12 @@
 """Documents at the console, on the system that anybody may use who sits at this machine."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.console.conftest import browser, page  # noqa: F401  fixtures
+from tests.console.conftest import open_browser, page  # noqa: F401  a fixture
 from tests.fixtures.up import UpProcess
 
 pytestmark = pytest.mark.e2e
@@ -18,6 +19,12 @@ new MutationObserver(() => {
   for (const bar of document.querySelectorAll('progress')) window.bars.add(bar.getAttribute('aria-label'))
 }).observe(document.body, { childList: true, subtree: true })
 """
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_browser() as browser:
+        yield browser
 
 
 def test_files_are_taken_searched_and_removed(up: UpProcess, page: Page, tmp_path: Path) -> None:  # noqa: F811

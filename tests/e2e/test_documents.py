@@ -49,6 +49,11 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
         started.stop()
 
 
+def without_comments(code: str) -> str:
+    """Its commands alone."""
+    return re.sub(r" +# .*", "", code)
+
+
 @cache
 def names_of_tests() -> set[str]:
     """Every function of the tests whose name begins as a test's."""
@@ -90,7 +95,7 @@ def run(block: Block, up: UpProcess) -> str:
 @pytest.mark.timeout(1200)
 def test_commands_work_as_they_are_shown(up: UpProcess, subtests: pytest.Subtests) -> None:
     # A translation has the same commands; another test compares them.
-    distinct = {block.text: block for block in reversed(find_blocks("run"))}
+    distinct = {without_comments(block.text): block for block in reversed(find_blocks("run"))}
     for number, block in enumerate(reversed(distinct.values()), 1):
         with subtests.test(f"{block.page.name}, command block {number}"):
             needed = [name for name in _PROGRAMS if re.search(rf"\b{name} ", block.text)]
@@ -144,6 +149,6 @@ def test_what_is_named_exists(page: Path) -> None:
 
 def test_korean_quick_start_has_the_same_commands() -> None:
     def commands(name: str) -> list[str]:
-        return [re.sub(r" +# .*", "", code) for code in find_code(ROOT / "docs" / name)]
+        return [without_comments(code) for code in find_code(ROOT / "docs" / name)]
 
     assert commands("quickstart.ko.md") == commands("quickstart.md")

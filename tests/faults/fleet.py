@@ -50,7 +50,7 @@ class WorkerProcess:
         """Wait for the end. The exit code, negative for a signal."""
         return await asyncio.wait_for(self._process.wait(), 60)
 
-    async def printed(self, text: str, limit: float = 30) -> str:
+    async def printed(self, text: str, limit: float = 60) -> str:
         """The first line that holds `text`, waiting for it."""
         async with asyncio.timeout(limit), self._printed:
             while True:

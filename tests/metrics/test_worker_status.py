@@ -57,7 +57,7 @@ async def test_a_blocked_loop_is_seen_from_outside(worker: WatchedWorker) -> Non
     def probe() -> None:
         while not seen:
             try:
-                urllib.request.urlopen(f"{worker.url}/live", timeout=30).close()
+                urllib.request.urlopen(f"{worker.url}/live", timeout=60).close()
             except urllib.error.HTTPError as error:
                 seen.append(error.code)
                 error.close()

@@ -55,7 +55,7 @@ def _children(process: asyncio.subprocess.Process) -> list[psutil.Process]:
     return found
 
 
-async def _are_gone(processes: list[psutil.Process], limit: float = 10) -> bool:
+async def _are_gone(processes: list[psutil.Process], limit: float = 60) -> bool:
     _, alive = await asyncio.to_thread(psutil.wait_procs, processes, limit)
     return not alive
 
