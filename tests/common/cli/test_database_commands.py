@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from common.passwords import verify_password
-from tests.fixtures.letuin import letuin
+from tests.fixtures.letuin import letuin, letuin_here
 from tests.fixtures.server_process import database_url
 from tests.fixtures.stores import Stores
 
@@ -86,7 +86,7 @@ async def test_a_user_is_created_once(tmp_path: Path, stores: Stores) -> None:
 def test_what_is_no_address_or_password_is_refused(
     email: str, password: str, message: str, tmp_path: Path, stores: Stores
 ) -> None:
-    answer = letuin(
+    answer = letuin_here(
         "users", "create", email, "--password-stdin", folder=tmp_path, env=stores.environment, stdin=password
     )
 
@@ -94,7 +94,7 @@ def test_what_is_no_address_or_password_is_refused(
 
 
 def test_a_password_is_never_waited_for_without_a_person(tmp_path: Path, stores: Stores) -> None:
-    answer = letuin("users", "create", "ada@example.com", folder=tmp_path, env=stores.environment)
+    answer = letuin_here("users", "create", "ada@example.com", folder=tmp_path, env=stores.environment)
 
     assert answer.returncode == 2
     assert "--password-stdin" in answer.stderr

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.letuin import letuin
+from tests.fixtures.letuin import letuin_here
 from tests.fixtures.stores import Stores
 
 _NOWHERE = "127.0.0.1:1"
 
 
 def _findings(folder: Path, env: dict[str, str]) -> tuple[int, dict[str, dict[str, Any]]]:
-    answer = letuin("doctor", "--json", "--url", f"http://{_NOWHERE}", folder=folder, env=env)
+    answer = letuin_here("doctor", "--json", "--url", f"http://{_NOWHERE}", folder=folder, env=env)
     assert "Traceback" not in answer.stderr
     return answer.returncode, {item["check"]: item for item in json.loads(answer.stdout)}
 
