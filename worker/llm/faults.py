@@ -1,6 +1,7 @@
 """What a provider's failure means for the job: worth another attempt or not, told without secrets or prompts."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from worker.llm.errors import OverloadedError, UpstreamError
 _LONGEST_WAIT = timedelta(days=1)
 _LONGEST_DETAIL = 200
 _SHORTEST_PRIVATE = 8
+_QUOTED = 16
 _WORTH_REPEATING = frozenset({408, 409, 425, 429})
 _KEY_REFUSED = frozenset({401, 403})
 _NO_MONEY = "insufficient_quota"
@@ -86,8 +88,18 @@ def _detail(error: openai.APIError, private: Sequence[str]) -> str:
     for text in private:
         if len(text) >= _SHORTEST_PRIVATE:
             body = body.replace(text, MASK)
-    words = " ".join(redact(body).split())
-    return f": {words[:_LONGEST_DETAIL]}" if words else ""
+    words = _without_echo(" ".join(redact(body).split())[:_LONGEST_DETAIL], private)
+    return f": {words}" if words else ""
+
+
+def _without_echo(said: str, private: Sequence[str]) -> str:
+    """`said` with what it quotes from `private` masked, as providers quote the beginning of a text that they refuse."""
+    kept = list(said)
+    for start in range(0, len(said) - _QUOTED + 1, _QUOTED // 2):
+        run = said[start : start + _QUOTED]
+        if any(run in text for text in private):
+            kept[start : start + _QUOTED] = ["\0"] * _QUOTED
+    return re.sub("\0+", MASK, "".join(kept))
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> timedelta | None:

@@ -10,7 +10,7 @@ import pytest
 
 from common.errors import JobError
 from tests.fixtures.provider import Provider, Reply
-from tests.worker.chat_calls import KEY, Build, ask, build, collect, text_of
+from tests.worker.chat_calls import KEY, PROMPT, Build, ask, build, collect, text_of
 
 __all__ = ["build"]
 
@@ -175,6 +175,13 @@ async def test_what_is_no_answer_says_so_without_keys(
     assert wait.total_seconds() == seconds
     assert KEY not in caught.value.message
     assert len(provider.seen) == 1
+
+
+async def test_the_beginning_of_a_question_is_not_quoted_either(provider: Provider, build: Build) -> None:
+    provider.script(Reply(status=400, error={"message": f"flagged as unsafe: '{PROMPT[:30]} ...' in the conversation"}))
+    with pytest.raises(JobError, match=r"\(400\): flagged as unsafe: .*\*\*\*.* in the conversation") as caught:
+        await collect(build(), ask())
+    assert not any(PROMPT[first : first + 16] in caught.value.message for first in range(len(PROMPT) - 15))
 
 
 async def test_what_goes_on_after_the_finish_is_not_waited_for(
