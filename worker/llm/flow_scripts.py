@@ -8,8 +8,9 @@ order of each tenant (`t:`).
 
 The line is served by start tags, as the queues are (`common/queue/hints.py`): a tenant with many waiting calls delays
 nobody else. Who is refused gets the time at which its place in the line is due, so a thousand never come back at once.
-Whoever comes when others are due lets them go first. A head that was refused thrice holds up all others: without that
-a large call would wait for ever while small ones pass.
+Whoever comes when others are due lets them go first. Calls are served out of order, too: a newcomer's place counts from
+the head of the line, not from the last that was served. A head that was refused thrice holds up all others: without
+that a large call would wait for ever while small ones pass.
 """
 
 from common.redis import Script
@@ -128,7 +129,9 @@ for i = 2, #KEYS, 4 do
   scope.has_line = redis.call('EXISTS', scope.line) == 1
   if scope.is_new then
     local tags = redis.call('HMGET', scope.tags, 'served', 't:' .. tenant)
-    scope.tag = math.max(tonumber(tags[1] or 0), tonumber(tags[2] or 0)) + (scope.tokens > 0 and need or 1)
+    local head = redis.call('ZRANGE', scope.line, 0, 0, 'WITHSCORES')
+    local reached = math.min(tonumber(tags[1] or 0), tonumber(head[2] or 0))
+    scope.tag = math.max(reached, tonumber(tags[2] or 0)) + (scope.tokens > 0 and need or 1)
   end
   if room < 1 or scope.has_line and room <= due_before(scope) then
     refused[#refused + 1] = scope

@@ -213,6 +213,18 @@ async def test_a_tenant_with_many_waiters_does_not_hold_up_another(build: Build)
     assert (await refused(control, ask(tenant_id=lone))).delay < timedelta(seconds=10)
 
 
+async def test_one_of_many_waiters_that_goes_early_does_not_put_another_tenant_behind_the_rest(build: Build) -> None:
+    control = build(FlowLimits(requests=10), window=timedelta(seconds=6))
+    crowd, lone = new_id(), new_id()
+    permits = [await granted(control, ask(tenant_id=crowd)) for _ in range(10)]
+    for number in range(200):
+        await refused(control, ask(number, tenant_id=crowd))
+    # There is room while nobody is due yet: whoever comes then gets it.
+    await control.refund(permits[0])
+    await granted(control, ask(199, tenant_id=crowd))
+    assert (await refused(control, ask(tenant_id=lone))).delay < timedelta(seconds=10)
+
+
 async def test_admit_waits_for_what_is_near_and_snoozes_for_the_rest(build: Build) -> None:
     control = build(FlowLimits(requests=1))
     async with control.admit(ask()) as first, asyncio.timeout(60):
