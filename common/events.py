@@ -8,6 +8,7 @@ under a new epoch, which tells clients that numbers before it are gone.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from secrets import token_hex
 from typing import Any
 from uuid import UUID
@@ -30,6 +31,12 @@ def _mark(event: "NewEvent") -> int:
     if event.type == EventType.QUEUED:
         return 2
     return 3 if event.ends_attempt else int(is_terminal(event.type))
+
+
+@lru_cache(maxsize=10_000)
+def _id(value: UUID) -> str:
+    """An id as text; a job that streams has many events."""
+    return str(value)
 
 
 def job_room(job_id: UUID | str) -> str:
@@ -80,10 +87,7 @@ class NewEvent:
 
     def halves(self) -> tuple[bytes, bytes]:
         """The event's JSON cut where the log inserts epoch and number."""
-        head = b'{"job_id":"%b","owner_id":"%b","epoch":"' % (
-            str(self.job_id).encode(),
-            str(self.owner_id).encode(),
-        )
+        head = b'{"job_id":"%b","owner_id":"%b","epoch":"' % (_id(self.job_id).encode(), _id(self.owner_id).encode())
         tail = b',"type":"%b","ts":%b,"attempt":%d,"data":%b}' % (
             self.type.replace("\x1f", "").encode(),
             to_json(self.ts),
@@ -213,8 +217,8 @@ class EventLog:
 
     def _row(self, event: NewEvent) -> bytes:
         head, tail = event.halves()
-        stream = self._keys.events(event.job_id).encode()
-        user = self._keys.user_events(event.owner_id).encode() if event.type.startswith("job.") else b""
+        stream = self._keys.events(_id(event.job_id)).encode()
+        user = self._keys.user_events(_id(event.owner_id)).encode() if event.type.startswith("job.") else b""
         return b"%b\x1f%b\x1f%d\x1f%d\x1f%b\x1f%b\x1f" % (stream, user, event.attempt, _mark(event), head, tail)
 
     async def read(

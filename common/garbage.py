@@ -2,7 +2,7 @@
 
 import gc
 
-_OBJECTS_PER_COLLECTION = 10_000
+_OBJECTS_PER_COLLECTION = 50_000
 
 
 def calm_garbage_collection() -> None:

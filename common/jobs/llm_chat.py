@@ -87,6 +87,8 @@ async def llm_chat(ctx: JobContext, payload: LlmChatPayload) -> LlmChatResult:
                 pieces.append(chunk.text)
                 if payload.stream:
                     await ctx.delta(chunk.text)
+            if chunk.is_text_only:
+                continue
             said = {"model": chunk.model, "finish_reason": chunk.finish_reason, "usage": chunk.usage}
             found |= {name: value for name, value in said.items() if value is not None}
             if chunk.tool_calls:

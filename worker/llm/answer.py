@@ -63,11 +63,13 @@ class AnswerReader:
             self.size += self._calls.add(part)
         refusal = delta.pop("refusal", None) or ""
         self._is_refused = self._is_refused or bool(refusal)
+        text, told = _as_openai_sends_it(chunk, delta) or self._as_others_may(chunk)
+        self._finish(told)
+        return f"{text}{refusal}"
+
+    def _as_others_may(self, chunk: dict[str, Any]) -> tuple[str, Mapping[str, Any]]:
         piece = self._convert({**chunk, "usage": None})
-        if piece is None:
-            return str(refusal)
-        self._finish(piece.response_metadata)
-        return f"{piece.text}{refusal}"
+        return ("", {}) if piece is None else (piece.text, piece.response_metadata)
 
     def _finish(self, told: Mapping[str, Any]) -> None:
         if not (reason := told.get("finish_reason")):
@@ -99,6 +101,20 @@ def _plain_text(chunk: Any) -> str | None:
     if not content:
         return None if delta.get("refusal") or delta.get("function_call") else ""
     return content if isinstance(content, str) else None
+
+
+def _as_openai_sends_it(chunk: Mapping[str, Any], delta: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
+    """The text of a chunk and what it tells of the end; None when it takes more to read it."""
+    choices, content = chunk.get("choices"), delta.get("content")
+    if choices == []:
+        return "", {}
+    if not delta.keys() <= {"role", "content"} or not isinstance(content, str | None):
+        return None
+    match choices:
+        case [{"delta": dict(), "finish_reason": reason}]:
+            return content or "", {"finish_reason": reason, "model_name": chunk.get("model")}
+        case _:
+            return None
 
 
 def _delta_of(chunk: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class Answer:
         """Take the next piece in."""
         if chunk.text:
             self.pieces.append(chunk.text)
+        if chunk.is_text_only:
+            return
         self.model = chunk.model or self.model
         self.finish_reason = chunk.finish_reason or self.finish_reason
         self.usage = chunk.usage or self.usage
