@@ -115,7 +115,7 @@ class DocumentIngester:
         except PermanentError as error:
             if target.embedding_model is None:
                 raise
-            message = f"the collection's embedding model is {target.embedding_model}, which this worker cannot use"
+            message = f"the collection's embedding model is {target.embedding_model}, which gives no vectors here"
             raise PermanentError(f"{message}: {error.message}") from error
 
     async def _embed(

@@ -72,7 +72,7 @@ class DocumentSearcher:
         try:
             answer = await embeddings.embed(EmbedRequest([query], ground.embedding_model))
         except PermanentError as error:
-            message = f"the collection's embedding model is {ground.embedding_model}, which this worker cannot use"
+            message = f"the collection's embedding model is {ground.embedding_model}, which gives no vectors here"
             raise PermanentError(f"{message}: {error.message}") from error
         if answer.dimension != ground.embedding_dimension:
             raise PermanentError(
