@@ -1,8 +1,11 @@
 """Threads at the console: the past of a conversation, and what is said before it has answered."""
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -44,6 +47,42 @@ def test_a_thread_is_resumed_looked_into_and_forked(operator: Operator) -> None:
     dialog.get_by_role("button", name="Fork").click()
     expect(page.get_by_role("heading", name="The other way")).to_contain_text(f"fork of {thread['id'][-8:]}")
     expect(page.get_by_role("log").get_by_text("Say hello in one short sentence.")).to_be_visible()
+
+
+# What is asked for, what is typed into which field, which button, and what the agent is told.
+ASKED: tuple[tuple[dict[str, Any], str, str, str, Any], ...] = (
+    ({"expects": "text", "question": "Which one?"}, "Answer", "the blue one", "Answer", "the blue one"),
+    (
+        {"expects": "approval", "question": "Send it?"},
+        *("Why (optional)", "fine", "Approve"),
+        {"approved": True, "note": "fine"},
+    ),
+    (
+        {"expects": "value", "question": "Where to?", "details": {"cities": ["Seoul"]}},
+        *("Value, as JSON", '{"city": "Seoul"}', "Answer"),
+        {"city": "Seoul"},
+    ),
+)
+
+
+@pytest.mark.usefixtures("paused_agents")
+def test_every_question_is_answered_in_its_way(operator: Operator) -> None:
+    url = operator.system.state.environment["DATABASE_URL"].replace("+asyncpg", "")
+    for interrupt, field, text, button, reply in ASKED:
+        thread = operator.api.post("/api/v1/threads", json={"title": interrupt["question"]}).json()
+        with psycopg.connect(url) as db:
+            waits = json.dumps({"id": "i", "node": "ask", **interrupt})
+            db.execute("UPDATE threads SET interrupt = %s WHERE id = %s", (waits, thread["id"]))
+        operator.go("Threads")
+        operator.page.locator(f"[data-thread='{thread['id']}']").click()
+        form = operator.page.get_by_role("region", name="It waits for you")
+        expect(form).to_contain_text(interrupt["question"])
+        form.get_by_role("textbox", name=field).fill(text)
+        form.get_by_role("button", name=button, exact=True).click()
+        expect(form).to_have_count(0)
+        shown = operator.api.get(f"/api/v1/threads/{thread['id']}").json()
+        given = operator.api.get(f"/api/v1/jobs/{shown['pending'][0]['job_id']}/payload").json()
+        assert given["payload"]["resume"] == reply
 
 
 @pytest.mark.usefixtures("paused_agents")
