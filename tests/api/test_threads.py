@@ -34,6 +34,7 @@ async def test_a_thread_remembers_after_everything_was_restarted(
     assert asked(provider) == ["I am Ada", "Hello Ada", "Who am I?"]
     assert said == ["I am Ada", "Hello Ada", "Who am I?", "You are Ada"]
     assert state["checkpoint"]["values"]["answer"] == "You are Ada"
+    assert set(state["checkpoint"]["values"]["prompts"].items()) >= {("direct", 1), ("answer", 2)}
     assert [each["content"] for each in state["messages"]] == said
 
 
