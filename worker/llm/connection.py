@@ -68,7 +68,8 @@ class Connection(asyncio.Protocol):
 
     def release(self) -> None:
         """The answer is not needed any more. Who has read all of it leaves the connection to others."""
-        if self._is_whole and self._keeps and not self._pieces and self._error is None:
+        is_clean = self._is_whole and self._keeps and not self._pieces and self._error is None
+        if is_clean and self._transport is not None:
             self._is_asked = False
             self._home.keep(self)
         else:

@@ -47,6 +47,7 @@ class ConnectionPool:
             await connection.ask(question)
         except BaseException:
             connection.close()
+            self.forget(connection)
             raise
         return connection
 
@@ -66,7 +67,7 @@ class ConnectionPool:
         """Hang up everywhere; what is still read fails."""
         if self._sweeping is not None:
             self._sweeping.cancel()
-        for connection in self._open:
+        for connection in list(self._open):
             connection.close()
 
     def _take(self, origin: Origin) -> Connection | None:

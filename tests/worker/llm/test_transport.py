@@ -140,6 +140,20 @@ async def test_what_is_no_answer_is_an_error(server: Server, http: httpx2.AsyncC
     serving.join(60)
 
 
+async def test_a_connection_that_ended_before_its_answer_was_read(server: Server, http: httpx2.AsyncClient) -> None:
+    server.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"] * 2
+    server.hang_up.set()
+    serving = threading.Thread(target=server.run)
+    serving.start()
+    async with http.stream("POST", server.url) as told:
+        assert await asyncio.to_thread(server.hung_up.wait, 60)
+        for _ in range(10):  # turns of the loop, in which it hears of the end
+            await asyncio.sleep(0)
+        assert await told.aread() == b"ok"
+    assert (await http.post(server.url)).text == "ok"
+    serving.join(60)
+
+
 async def test_more_than_was_asked_for_spoils_the_connection(server: Server, http: httpx2.AsyncClient) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     server.answers = [answer * 2, answer]
