@@ -1,5 +1,6 @@
 """/openapi.json, /docs and /redoc, for whom DOCS_ACCESS names."""
 
+import asyncio
 import json
 from functools import cache
 
@@ -24,8 +25,13 @@ def add_docs(app: FastAPI, access: DocsAccess) -> None:
     def description() -> bytes:
         return json.dumps(app.openapi(), ensure_ascii=False).encode()
 
-    def read_description() -> Response:  # in a thread: the first reader waits, and nobody else
-        return Response(description(), media_type="application/json")
+    writing = asyncio.Lock()
+
+    async def read_description() -> Response:
+        # It is written once, in a thread: its first readers wait, and nobody else.
+        async with writing:
+            content = await asyncio.to_thread(description)
+        return Response(content, media_type="application/json")
 
     needed = [Depends(get_caller)] if access == "token" else []
     app.add_api_route(_DESCRIPTION, read_description, include_in_schema=False, dependencies=needed)

@@ -10,6 +10,7 @@ from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Mapping
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.api.conftest import ACCESS_TOKEN, JWT_SECRET
@@ -73,6 +74,9 @@ async def test_nobody_finds_what_the_description_does_not_say(
     async with serving(stores, tmp_path, PRODUCTION) as (process, url):
         assert process.stderr is not None
         reading = asyncio.create_task(process.stderr.read())  # a full pipe would hold its log up
+        async with httpx2.AsyncClient(base_url=url, timeout=60, trust_env=False) as client:
+            # schemathesis waits 10 s for it, and it is not written before somebody asks
+            assert (await client.get("/openapi.json", headers=actors["user"])).status_code == 200
         runs = [fuzz(url, headers, phases[name], tmp_path) for name, headers in actors.items()]
         found = dict(zip(actors, await asyncio.gather(*runs), strict=True))
         process.terminate()
