@@ -9,6 +9,7 @@ from time import monotonic
 from loguru import logger
 from pydantic import BaseModel, ValidationError
 
+from common.errors import Snooze
 from common.events import NewEvent
 from common.ports import CallOrigin, PortSource
 from common.queue.catalog import Catalog
@@ -121,6 +122,8 @@ class Runner:
         except TimeoutError as error:
             is_late = scope is not None and scope.expired()
             return verdicts.timed_out(job, kind) if is_late else verdicts.from_error(job, kind, error)
+        except Snooze as wait:
+            return verdicts.from_error(job, kind, wait)
         except Exception as error:
             logger.opt(exception=True).info("Attempt raised: error={}", type(error).__name__)
             return verdicts.from_error(job, kind, error)

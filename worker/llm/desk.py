@@ -1,6 +1,5 @@
 """Where paid calls are let out and settled: limits, budgets, cooling models, usage. Chats and embeddings share it."""
 
-import asyncio
 import random
 from dataclasses import dataclass
 from datetime import timedelta
@@ -109,7 +108,7 @@ class CallDesk:
     ) -> None:
         self.judge_wait = cooling.judge
         self._cooldown = settings.llm_cooldown
-        self._patience = settings.llm_limit_patience.total_seconds()
+        self._patience = settings.llm_limit_patience
         self._fails_over_budget = settings.llm_over_budget == "fail"
         self.ledger = ledger
         self.breaker = breaker
@@ -159,12 +158,8 @@ class CallDesk:
         call = FlowCall(
             card.name, estimate.tokens, f"job:{origin.job_id}", tenant_id=origin.tenant_id, limits=flow_limits(card)
         )
-        deadline = monotonic() + self._patience
-        while isinstance(found := await self._flow.acquire(call), FlowRefusal):
-            delay = found.delay.total_seconds()
-            if monotonic() + delay > deadline:
-                raise found.to_snooze()
-            await asyncio.sleep(delay)
+        if isinstance(found := await self._flow.acquire_within(call, self._patience), FlowRefusal):
+            raise found.to_snooze()
         return found
 
     def _over_budget(self, card: ModelCard, refusal: Refusal) -> Exception:

@@ -134,6 +134,16 @@ class FlowControl:
         self._hold(permit)
         return permit
 
+    async def acquire_within(self, call: FlowCall, patience: timedelta) -> Permit | Refusal:
+        """As `acquire`; waits that fit into `patience` are waited for here."""
+        deadline = monotonic() + patience.total_seconds()
+        while isinstance(found := await self.acquire(call), Refusal):
+            delay = found.delay.total_seconds()
+            if monotonic() + delay > deadline:
+                return found
+            await asyncio.sleep(delay)
+        return found
+
     async def settle(self, permit: Permit, tokens: int | None = None) -> None:
         """The call ended and used `tokens` (None: as guessed). Its slot is free; Redis away, the lease frees it."""
         await self._give_back(permit, 0, 0 if tokens is None else tokens - permit.tokens)
@@ -153,11 +163,8 @@ class FlowControl:
         Waits in place for as long as `patience` allows. Raises `Snooze` when the wait is longer. Whoever knows the
         tokens settles inside the block.
         """
-        deadline = monotonic() + patience.total_seconds()
-        while isinstance(found := await self.acquire(call), Refusal):
-            if monotonic() + found.delay.total_seconds() > deadline:
-                raise found.to_snooze()
-            await asyncio.sleep(found.delay.total_seconds())
+        if isinstance(found := await self.acquire_within(call, patience), Refusal):
+            raise found.to_snooze()
         try:
             yield found
         finally:
