@@ -20,7 +20,7 @@ from common.redis import Script
 # then of each scope its limits of requests, tokens and calls under way (0: none).
 # Returns {'granted', cell} or {reason, delay in ms}.
 ACQUIRE = Script("""
-local SPAN, LOOK, GRACE, FORGET, APART, PATIENT, UNKNOWN = 61, 32, 5000, 60000, 20, 3, 2000
+local SPAN, LOOK, GRACE, FORGET, APART, PATIENT, UNKNOWN = 61, 32, 5000, 60000, 20, 3, 200
 local permit, waiter, tenant = ARGV[1], ARGV[2], ARGV[3]
 local need, width, lease = tonumber(ARGV[4]), tonumber(ARGV[5]) / 60, tonumber(ARGV[6])
 local longest, jitter = tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -100,8 +100,7 @@ local function delay_of(scope)
     delay = math.max(delay, wait_for(cells, 't', scope.tokens, (place + 1) * math.min(need, scope.tokens)))
   end
   if scope.concurrency > 0 and scope.free <= place then
-    local turn = (place + 1) / scope.concurrency
-    delay = math.max(delay, cells.hold and cells.hold * turn or math.min(1000 * turn, UNKNOWN))
+    delay = math.max(delay, (cells.hold or UNKNOWN) * (place + 1) / scope.concurrency)
   end
   return delay
 end
