@@ -57,7 +57,7 @@ async def test_vectors_of_another_model_or_dimension_are_refused(
 ) -> None:
     hosted = {**worker_options, "openai_base_url": provider.url, "openai_api_key": "a-key-of-this-test"}
     others = (
-        ({**worker_options, "openai_api_key": None, "openai_base_url": None}, "which this worker cannot use"),
+        ({**worker_options, "openai_api_key": None, "openai_base_url": None}, "which gives no vectors here"),
         ({**hosted, "embedding_dimensions": 64}, "(3072 dimensions)"),
     )
     async with running_worker(settings, **hosted):
