@@ -98,6 +98,7 @@ class FlowControl:
         self._window, self._lease = _milliseconds(window), _milliseconds(lease)
         self._is_open = without_redis == "open"
         self._calls: GroupCommit[ScriptCall, list[bytes | int] | None] = GroupCommit(self._run)
+        self._looks: GroupCommit[str, bool] = GroupCommit(self._look)
         self._held: dict[str, Permit] = {}
         self._renewing: asyncio.Task[None] | None = None
 
@@ -118,8 +119,7 @@ class FlowControl:
         """Leave for one call to the provider, counted at once, or when to ask again. Raises nothing."""
         scopes = self._scopes(call)
         permit_id = str(new_id())
-        if call.side == "tenant" and not scopes:
-            # Whether the model cools is asked on its own side.
+        if not scopes and not await self._may_wait(call):
             return Permit(permit_id, (), call.tokens, 0)
         answer = await self._calls.submit(self._acquisition(call, permit_id, scopes))
         if answer is None:
@@ -186,6 +186,19 @@ class FlowControl:
         if call.side != "model" and call.tenant_id is not None:
             scopes |= self._rules.of_tenant(model, call.tenant_id)
         return scopes
+
+    async def _may_wait(self, call: FlowCall) -> bool:
+        """Whether a call without limits has to wait: for a model that cools, which is asked on the model's side."""
+        return call.side != "tenant" and await self._looks.submit(call.model)
+
+    async def _look(self, models: Sequence[str]) -> list[bool]:
+        """Whether each model cools. Many calls of one model look once."""
+        keys = [self._cooldown_key(model) for model in models]
+        try:
+            cooling = {key for key in set(keys) if await self._redis.exists(key)}
+        except _AWAY:
+            return [True] * len(models)  # the script then says what is to be done without Redis
+        return [key in cooling for key in keys]
 
     def _acquisition(self, call: FlowCall, permit_id: str, scopes: dict[str, FlowLimits]) -> ScriptCall:
         keys = [self._cooldown_key(call.model)]
