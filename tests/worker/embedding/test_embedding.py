@@ -3,10 +3,8 @@
 import asyncio
 import sys
 from datetime import timedelta
-from threading import current_thread
 
 import pytest
-from threadpoolctl import threadpool_info
 
 from common.errors import PermanentError, Snooze, TransientError
 from common.ports import Embeddings, EmbedRequest, Usage
@@ -213,23 +211,6 @@ async def test_the_packaged_model_needs_no_key_and_knows_both_languages(build: B
     assert likeness(whole, 2, 3) > likeness(whole, 2, 1) + 0.2
     for number, alone in enumerate(answers[1:]):
         assert alone.vectors[0] == pytest.approx(whole.vectors[number], abs=1e-4)
-
-
-async def test_texts_of_the_packaged_model_keep_to_a_core_each(build: Build) -> None:
-    """The matrix library would spin with further threads on cores that Chroma needs."""
-    seen: list[int] = []
-
-    class Looking(str):
-        __slots__ = ()
-
-        def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
-            if current_thread().name.startswith("embedding"):
-                seen.extend(each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas")
-            return super().encode(encoding, errors)
-
-    manager = build()
-    await asyncio.gather(*(manager.embed(EmbedRequest([Looking(TEXT)] * 20)) for _ in range(3)))
-    assert set(seen) == {1}
 
 
 async def test_a_missing_package_says_what_to_install(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
