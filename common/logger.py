@@ -24,8 +24,9 @@ _STANDARD_LEVELS = frozenset(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 _NOISY = ("asyncio", "beanie", "httpx", "httpx2", "motor", "multipart", "urllib3", "watchfiles")
 # The details of these are prompts, rows, packets and headers, which no level may log.
 _CONFIDENTIAL = (
-    *("chromadb", "engineio", "httpcore", "httpcore2", "langchain", "openai", "pymongo", "socketio"),
-    *("sqlalchemy", "websockets"),
+    *("langchain", "langchain_core", "langchain_chroma", "langchain_openai", "langgraph", "langsmith", "openai"),
+    *("aiosqlite", "chromadb", "psycopg", "pymongo", "sqlalchemy"),
+    *("engineio", "httpcore", "httpcore2", "socketio", "websockets"),
     # Their constructors hang a handler of their own on a logger that has no level yet.
     *("socketio.server", "socketio.client", "engineio.server", "engineio.client"),
 )

@@ -176,7 +176,8 @@ def test_standard_library_is_intercepted_with_its_origin(start: Start) -> None:
 
 def test_explicit_debug_opens_the_noisy_but_never_the_confidential(start: Start) -> None:
     path = start(log_level="DEBUG")
-    for name in ("httpx2", "asyncio", "sqlalchemy.engine", "openai", "engineio.server", "pymongo.command"):
+    confidential = ("sqlalchemy.engine", "openai", "engineio.server", "pymongo.command", "aiosqlite", "langgraph.pregel")
+    for name in ("httpx2", "asyncio", *confidential):
         logging.getLogger(name).debug("details")
 
     assert [line["logger"] for line in read_lines(path)] == ["httpx2", "asyncio"]
