@@ -176,7 +176,7 @@ def test_standard_library_is_intercepted_with_its_origin(start: Start) -> None:
 
 def test_explicit_debug_opens_the_noisy_but_never_the_confidential(start: Start) -> None:
     path = start(log_level="DEBUG")
-    confidential = ("sqlalchemy.engine", "openai", "engineio.server", "pymongo.command", "aiosqlite", "langgraph.pregel")
+    confidential = ("sqlalchemy.engine", "openai", "engineio.server", "pymongo.command", "aiosqlite", "langgraph")
     for name in ("httpx2", "asyncio", *confidential):
         logging.getLogger(name).debug("details")
 
