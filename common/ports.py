@@ -116,17 +116,15 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChatChunk:
-    """A piece of an answer. The last carries `finish_reason` and whole `tool_calls`. `usage` comes then or later.
-
-    It also says `is_cached`, when an equal answer was at hand, and `is_replayed`, when an earlier attempt got it."""
+    """A piece of an answer. The last carries `finish_reason` and whole `tool_calls`; `usage` comes then or later."""
 
     text: str = ""
     model: str | None = None
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     tool_calls: tuple[ToolCall, ...] = ()
-    is_cached: bool = False
-    is_replayed: bool = False
+    is_cached: bool = False  # said at the end: an equal answer was at hand
+    is_replayed: bool = False  # said at the end: an earlier attempt got it
 
     @property
     def is_text_only(self) -> bool:

@@ -60,6 +60,14 @@ def test_worker_loads_no_web_framework() -> None:
     assert not loaded_after("import worker.main") & {"fastapi", "starlette", "uvicorn", "werkzeug"}
 
 
+def test_worker_tells_numpy_its_threads_before_it_is_loaded() -> None:
+    loaded = loaded_after(
+        "import os\nos.environ.pop('OPENBLAS_NUM_THREADS', None)\nfrom worker.main import main\n"
+        "sys.argv = ['worker', '--help']\ntry:\n    main()\nexcept SystemExit:\n    os.environ['OPENBLAS_NUM_THREADS']"
+    )
+    assert "numpy" not in loaded
+
+
 def test_command_line_answers_quickly_and_lightly() -> None:
     statement = (
         "import contextlib, io\nfrom common.cli.main import main\nsys.argv = ['letuin', '--help']\n"

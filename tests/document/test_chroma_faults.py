@@ -68,7 +68,7 @@ def chroma_url(chroma: Server) -> str:
 async def test_an_upsert_and_a_search_outlive_the_server(
     empty: Library, settings: CommonSettings, worker_options: dict[str, Any], chroma: Server
 ) -> None:
-    text = "\n\n".join(f"Paragraph {number} tells of ship {number} and its harbour. " * 6 for number in range(400))
+    text = "\n\n".join(f"Paragraph {number} tells of ship {number} and its harbour. " * 6 for number in range(1200))
     accepted = await empty.upload("ships.txt", text.encode())
     search = f"{empty.path}/search"
     async with running_worker(settings, **worker_options, worker_poll_interval=0.2):

@@ -65,7 +65,7 @@ async def test_every_kind_of_file_ends_as_it_should(
 async def test_a_killed_worker_leaves_whole_documents_only(
     empty: Library, settings: CommonSettings, worker_options: dict[str, Any]
 ) -> None:
-    text = "\n\n".join(f"Paragraph {number} tells of ship {number} and its harbour. " * 6 for number in range(400))
+    text = "\n\n".join(f"Paragraph {number} tells of ship {number} and its harbour. " * 6 for number in range(1200))
     accepted = await empty.upload("ships.txt", text.encode())
     worker = await start_worker(settings, worker_options)
     try:

@@ -196,8 +196,9 @@ class FlowControl:
         keys = [self._cooldown_key(model) for model in models]
         try:
             cooling = {key for key in set(keys) if await self._redis.exists(key)}
-        except _AWAY:
-            return [True] * len(models)  # the script then says what is to be done without Redis
+        except _AWAY as error:
+            _warn(error)
+            return [not self._is_open] * len(models)
         return [key in cooling for key in keys]
 
     def _acquisition(self, call: FlowCall, permit_id: str, scopes: dict[str, FlowLimits]) -> ScriptCall:
@@ -219,7 +220,7 @@ class FlowControl:
         try:
             return await run_scripts(self._redis, *calls)
         except _AWAY as error:
-            logger.warning("Redis is away; limits of models are not counted: error={}", type(error).__name__)
+            _warn(error)
             return [None] * len(calls)
 
     def _hold(self, permit: Permit) -> None:
@@ -237,6 +238,10 @@ class FlowControl:
 
     def _renewal(self, permit: Permit) -> ScriptCall:
         return ScriptCall(RENEW, [self._keys.flow(scope, "slots") for scope in permit.scopes], [permit.id, self._lease])
+
+
+def _warn(error: Exception) -> None:
+    logger.warning("Redis is away; limits of models are not counted: error={}", type(error).__name__)
 
 
 def _milliseconds(duration: timedelta) -> int:

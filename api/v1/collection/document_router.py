@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from api.dependencies import CallerDep, RequestIdDep, SettingsDep
 from api.feature import feature_router
+from api.paging import link_next
 from api.v1.collection.dependencies import (
     CollectionIdDep,
     CursorQuery,
@@ -16,7 +17,6 @@ from api.v1.collection.dependencies import (
     LimitDep,
     NameQuery,
 )
-from api.v1.collection.router import link_next
 from api.v1.collection.schema import DocumentAccepted, DocumentPage, DocumentRead
 from api.v1.collection.upload import UPLOAD_BODY, reading_upload
 from api.v1.job.idempotency import IdempotencyDep, mark_replayed

@@ -8,6 +8,7 @@ from fastapi import Header, Query, Request, Response, status
 from api.audit_trail import AuditTrail, AuditTrailDep
 from api.dependencies import CallerDep, RequestIdDep, SettingsDep
 from api.feature import feature_router
+from api.paging import link_next
 from api.preferences import name_async, parse_wait
 from api.v1.collection.dependencies import (
     CollectionIdDep,
@@ -144,10 +145,3 @@ def _note(trail: AuditTrail, collection: CollectionRead) -> None:
     """Who may read something is a matter of security, unlike what is in it."""
     event = "collection.share" if collection.visibility is Visibility.TENANT else "collection.unshare"
     trail.note(event, f"collection:{collection.id}", owner=collection.owner_id)
-
-
-def link_next(request: Request, response: Response, cursor: str | None) -> None:
-    """Name the page that follows, as RFC 8288 does."""
-    if cursor:
-        following = request.url.include_query_params(cursor=cursor)
-        response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
